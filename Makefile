@@ -1,0 +1,28 @@
+# Recoup. `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+MEMBERS := libs/events libs/declines libs/chassis services/gateway-adapter services/retry-scheduler \
+           services/notifier services/portal-api deploy/practice_gateway deploy/local
+SOURCES := libs services deploy tests
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+# --- set-up -----------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: .venv/.synced ## Create .venv from requirements.lock, hashes checked, members editable
+
+.venv/.synced: requirements.lock deploy/bootstrap.txt $(MEMBERS:%=%/pyproject.toml)
+	@deploy/setup.sh $(PYTHON) $(MEMBERS)
+	@touch $@
+
+.PHONY: lock
+lock: ## Resolve requirements.lock again, with hashes and without any index address
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: \
+	  --custom-compile-command 'make lock' \
+	  $(foreach m,$(MEMBERS),--no-emit-package $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(m)/pyproject.toml)) \
+	  --output-file requirements.lock $(MEMBERS:%=%/pyproject.toml) deploy/requirements-dev.in

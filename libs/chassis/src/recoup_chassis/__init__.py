@@ -1,0 +1,1 @@
+"""What every service stands on: Kafka, inbox, outbox, quarantine, timers, clocks, tenancy, Postgres."""

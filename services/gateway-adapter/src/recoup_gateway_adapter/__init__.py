@@ -1,0 +1,1 @@
+"""Decides what a gateway said, and asks it for charges exactly once."""

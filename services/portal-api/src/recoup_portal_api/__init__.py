@@ -1,0 +1,1 @@
+"""Decides what a customer or a merchant may see and change."""

@@ -1,0 +1,1 @@
+"""Decides when to try again, and when to stop."""
