@@ -1,0 +1,153 @@
+"""A merchant's settings: their bounds, their defaults, and the form in which they travel.
+
+portal-api is their source of truth; a value out of bounds is refused there, with the field and the bound.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Self
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from recoup_events.parts import Id, Text
+from recoup_events.values import FinalAction, Precedence
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in available_timezones():
+        msg = "is no IANA time zone, for instance Europe/Rome"
+        raise ValueError(msg)
+    return zone
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+"""An IANA time zone."""
+
+
+class Setting(BaseModel):
+    """Frozen; a field that nobody knows is refused, so that a typing error is not taken for a choice."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MerchantSetting(Setting):
+    """Who the merchant is. A sandbox merchant has a clock of its own and never touches live money."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=120)]
+    sandbox: bool = False
+    timezone: Zone = "UTC"
+
+
+class ClockSetting(Setting):
+    """A sandbox merchant's clock: at real instant `origin_real` it shows `origin_merchant`, then runs `rate` as fast.
+
+    At most 86,400: a day a real second, so that steps keep their order.
+    """
+
+    origin_real: AwareDatetime = EPOCH
+    origin_merchant: AwareDatetime = EPOCH
+    rate: Annotated[float, Field(ge=0, le=86_400)] = 1.0
+
+    def at(self, real: datetime) -> datetime:
+        """Give the merchant's instant at a real instant; both UTC."""
+        return self.origin_merchant + (real - self.origin_real) * self.rate
+
+
+class RecoverySetting(Setting):
+    """When to try again, when to stop, and what then.
+
+    `schedule_days`: days after the failure, each later than the one before. `window_days`: from the first failure
+    to the deadline; the deadline is at least a day after the last step.
+    """
+
+    schedule_days: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=60)], ...], Field(min_length=0, max_length=15)
+    ] = (1, 3, 7)
+    window_days: Annotated[int, Field(ge=1, le=60)] = 14
+    final_action: FinalAction = FinalAction.CANCEL
+    precedence: Precedence = Precedence.PLATFORM_MANAGEMENT
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if list(self.schedule_days) != sorted(set(self.schedule_days)):
+            msg = "schedule_days: each step must be later than the one before it"
+            raise ValueError(msg)
+        if self.schedule_days and self.schedule_days[-1] > self.window_days:
+            msg = (
+                f"schedule_days: the last step, day {self.schedule_days[-1]:g}, "
+                f"lies beyond window_days, {self.window_days}"
+            )
+            raise ValueError(msg)
+        if self.final_action is FinalAction.UNKNOWN:
+            msg = "final_action: one of cancel, mark_unpaid, nothing"
+            raise ValueError(msg)
+        if self.precedence is Precedence.UNKNOWN:
+            msg = "precedence: one of platform_management, gateway_default"
+            raise ValueError(msg)
+        return self
+
+
+class MessageSetting(Setting):
+    """One message of the merchant's, in one language; null is ours. Bodies are Liquid templates."""
+
+    enabled: bool = True
+    subject: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    text: Annotated[str, Field(min_length=1, max_length=20_000)] | None = None
+    html: Annotated[str, Field(min_length=1, max_length=100_000)] | None = None
+
+
+Address = Annotated[
+    str, Field(max_length=254, pattern=r"^[^@\s<>\x00-\x1f]+@[^@\s<>\x00-\x1f]+\.[^@\s<>\x00-\x1f]+$")
+]
+"""An e-mail address, loosely checked; the mail server has the last word."""
+
+
+class MailSetting(Setting):
+    """Sender, contact, and the messages by kind and language: `messages["payment_failed"]["en"]`."""
+
+    sender_name: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]+$")] | None = None
+    sender_address: Address | None = None
+    contact: Annotated[Text, Field(max_length=300)] | None = None
+    privacy_url: Annotated[str, Field(max_length=500, pattern=r"^https?://")] | None = None
+    messages: dict[str, dict[str, MessageSetting]] = {}
+
+
+class PortalSetting(Setting):
+    """What the customer's pages ask for. `require_sign_in`: a pay link alone is not enough, mail a magic link too."""
+
+    require_sign_in: bool = False
+
+
+class StopSetting(Setting):
+    """The stop switch: no charge and no final action for the merchant, or for the accounts named."""
+
+    everything: bool = False
+    accounts: Annotated[tuple[Id, ...], Field(max_length=1000)] = ()
+
+
+class AccountSetting(Setting):
+    """A gateway account, without its secrets, which only gateway-adapter keeps."""
+
+    gateway: Id
+    name: Annotated[Text, Field(min_length=1, max_length=120)]
+    livemode: bool
+    base_url: Annotated[str, Field(max_length=500, pattern=r"^https?://")] | None = None
+    enabled: bool = True
+
+
+SETTINGS: dict[str, type[Setting]] = {
+    "merchant": MerchantSetting,
+    "clock": ClockSetting,
+    "recovery": RecoverySetting,
+    "mail": MailSetting,
+    "portal": PortalSetting,
+    "stop": StopSetting,
+}
+"""By name; an account's setting is named `account/<account id>`."""
+
+
+def setting_type(name: str) -> type[Setting] | None:
+    """Give the model of a setting's name, or None where a later release knows it and this one does not."""
+    return AccountSetting if name.startswith("account/") else SETTINGS.get(name)
