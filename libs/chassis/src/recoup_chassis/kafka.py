@@ -1,0 +1,144 @@
+"""Kafka: one table {event: handler} a service; FastStream routes, and can't be got wrong by a service's author.
+
+Promise: the traps of the library are closed here once: its acknowledgements are never used, its parser never
+sees a header, nothing is replied to, reading starts at the earliest record, group members are static.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import ConsumerRecord, TopicPartition
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from recoup_chassis.batches import AT_ONCE, Handler, Subscriber, Subscription
+from recoup_chassis.config import ServiceConfig
+from recoup_chassis.errors import is_retryable
+from recoup_chassis.outbox import OutboxWatch
+from recoup_chassis.postgres import Database
+from recoup_chassis.process import rest
+from recoup_chassis.telemetry import CONSUMER_LAG, log
+from recoup_events.models import Event
+
+__all__ = ["Consumers", "Handler", "Subscription"]
+
+WAIT_MS = 20
+"""Milliseconds that a poll waits for its first record."""
+
+
+class Consumers:
+    """A part: all subscriptions of a service.
+
+    Args:
+        service: names the consumer groups, one a topic, for instance `notifier`.
+        subscriptions: what is done with each type of event.
+    """
+
+    name = "consumers"
+
+    def __init__(
+        self,
+        database: Database,
+        config: ServiceConfig,
+        *,
+        service: str,
+        subscriptions: Mapping[type[Event], Handler | Subscription],
+        watch: OutboxWatch,
+    ) -> None:
+        self._config = config
+        self._group = f"{config.kafka_topic_prefix}{service}"
+        self._broker = KafkaBroker(
+            config.kafka_bootstrap_servers,
+            client_id=f"{service}-{config.replica}",
+            apply_types=False,
+            logger=None,
+            allow_auto_create_topics=False,
+            graceful_timeout=1.0,
+        )
+        self._subscribers: list[tuple[Subscriber, Any]] = []
+        for event, done in subscriptions.items():
+            subscription = done if isinstance(done, Subscription) else Subscription(done)
+            self._subscribe(Subscriber(event, subscription, database, watch))
+
+    def _subscribe(self, subscriber: Subscriber) -> None:
+        group = f"{self._group}.{subscriber.topic.name}"
+        registered = self._broker.subscriber(
+            self._config.kafka_topic_prefix + subscriber.topic.name,
+            batch=True,
+            max_records=AT_ONCE,
+            batch_timeout_ms=WAIT_MS,
+            group_id=group,
+            group_instance_id=f"{group}.{self._config.replica}",
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+            parser=_parse,
+            decoder=_decode,
+        )
+        registered(subscriber.consume)
+        self._subscribers.append((subscriber, registered))
+
+    async def serve(self, stopping: asyncio.Event) -> None:
+        """Consume until stopped; then finish the batches in hand, commit, and leave the groups."""
+        try:
+            while not stopping.is_set():
+                try:
+                    await self._broker.start()
+                    break
+                except Exception as error:
+                    if not is_retryable(error):
+                        raise
+                    log.warning("broker.waiting", error=repr(error)[:200])
+                    await self._broker.stop()
+                    await rest(stopping, 1.0)
+            for subscriber, registered in self._subscribers:
+                subscriber.consumer = registered.consumer
+            await self._watch_lag(stopping)
+        finally:
+            for subscriber, _ in self._subscribers:
+                subscriber.stopping.set()
+            await asyncio.gather(*(subscriber.idle.wait() for subscriber, _ in self._subscribers))
+            await self._broker.stop()
+
+    async def _watch_lag(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            for subscriber, _ in self._subscribers:
+                CONSUMER_LAG.labels(subscriber.topic.name).set(subscriber.lag())
+            await rest(stopping, 2.0)
+
+    async def problem(self) -> str | None:
+        """Say in a sentence which subscriptions do not consume, or None."""
+        found = [
+            f"{subscriber.topic.name} stopped: {subscriber.stopped_because}"
+            for subscriber, _ in self._subscribers
+            if subscriber.stopped_because
+        ]
+        found += [
+            f"{subscriber.topic.name} holds no partition"
+            for subscriber, _ in self._subscribers
+            if subscriber.consumer is None or not subscriber.consumer.assignment()
+        ]
+        return "; ".join(found) or None
+
+
+async def _parse(records: tuple[ConsumerRecord[bytes, bytes], ...]) -> KafkaMessage:
+    """Hand the records on untouched: FastStream's own parser fails on null and non-UTF-8 headers."""
+    return KafkaMessage(body=b"", raw_message=records, consumer=_NO_CONSUMER)
+
+
+async def _decode(message: KafkaMessage) -> Any:
+    return message.raw_message
+
+
+class _NoConsumer:
+    """Nothing commits through FastStream's message."""
+
+    async def commit(self) -> None:
+        raise AssertionError("offsets are committed explicitly")
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:  # noqa: ARG002  # the library's signature
+        raise AssertionError("positions are set explicitly")
+
+
+_NO_CONSUMER = _NoConsumer()

@@ -1,0 +1,183 @@
+"""The relay: takes events from the outbox to the broker, in order, and forgets them once acknowledged.
+
+Promise: nothing that was committed is lost, and the events of one partition are published in the order in which
+they were written. One relay holds a bucket at a time, by an advisory lock of a session of its own.
+"""
+
+import asyncio
+from datetime import timedelta
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+
+from recoup_chassis.config import ServiceConfig
+from recoup_chassis.errors import Retryable, is_retryable
+from recoup_chassis.postgres import Database
+from recoup_chassis.process import BACK_OFF_FROM, BACK_OFF_TO, Loop, rest
+from recoup_chassis.queries import load
+from recoup_chassis.telemetry import EVENTS_RELAYED, OUTBOX_AGE, QUARANTINE_HELD, log
+
+AT_ONCE = 2000
+"""Events read, published and forgotten together."""
+
+ACKNOWLEDGED_WITHIN = 30.0
+"""Seconds; then the producer is given up, its sender first, and a new one starts."""
+
+IDLE, HANDOVER = 0.05, 2.0
+"""Seconds between looks at an empty outbox, and between tries to take buckets that another relay holds."""
+
+sql = load(__package__, "outbox.sql")
+
+
+class Relay:
+    """A part of every service that announces anything. Stop it last, so that it can empty the outbox."""
+
+    name = "relay"
+
+    def __init__(self, database: Database, config: ServiceConfig) -> None:
+        self._database, self._config = database, config
+        self._awake = asyncio.Event()
+        self._acquired: set[int] = set()
+        self._next_handover = 0.0
+        database.on_announced(self._awake.set)
+
+    async def serve(self, stopping: asyncio.Event) -> None:
+        """Relay until stopped; after a fault begin again with a new session and a new producer."""
+        pause = BACK_OFF_FROM
+        while not stopping.is_set():
+            try:
+                await self._session(stopping)
+                pause = BACK_OFF_FROM
+            except Exception as error:
+                if not is_retryable(error):
+                    raise
+                log.warning("relay.retrying", error=repr(error)[:300], seconds=pause)
+                await rest(stopping, pause)
+                pause = min(pause * 2, BACK_OFF_TO)
+
+    async def _session(self, stopping: asyncio.Event) -> None:
+        connection = await asyncpg.connect(
+            self._config.database_url,
+            timeout=10,
+            command_timeout=30,
+            server_settings={
+                "tcp_keepalives_idle": "5",
+                "tcp_keepalives_interval": "2",
+                "tcp_keepalives_count": "3",
+            },
+        )
+        producer = None
+        try:
+            buckets = await connection.fetchval(sql.count_buckets)
+            self._acquired, self._next_handover = set(), 0.0
+            producer = await self._producer()
+            while not stopping.is_set():
+                self._awake.clear()
+                await self._take_buckets(connection, buckets)
+                if not await self._relay_some(connection, producer):
+                    await self._rest(stopping)
+            while await self._relay_some(connection, producer):
+                pass
+        except BaseException:
+            if producer is not None:
+                await _abandon(producer)
+                producer = None
+            raise
+        finally:
+            if producer is not None:
+                await producer.stop()
+            connection.terminate()
+
+    async def _producer(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._config.kafka_bootstrap_servers,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=2,
+            max_batch_size=256 * 1024,
+            max_request_size=2 * 1024 * 1024,
+            compression_type=None,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await _abandon(producer)
+            raise
+        return producer
+
+    async def _take_buckets(self, connection: asyncpg.Connection, buckets: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if len(self._acquired) == buckets or now < self._next_handover:
+            return
+        self._next_handover = now + HANDOVER
+        for bucket in set(range(buckets)) - self._acquired:
+            if await connection.fetchval(sql.take_bucket, bucket):
+                self._acquired.add(bucket)
+
+    async def _relay_some(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> bool:
+        rows = await connection.fetch(sql.next_events, sorted(self._acquired), AT_ONCE)
+        if not rows:
+            return False
+        prefix = self._config.kafka_topic_prefix
+        async with asyncio.timeout(ACKNOWLEDGED_WITHIN):
+            acknowledgements = [
+                await producer.send(
+                    prefix + row["topic"],
+                    value=row["value"],
+                    key=row["key"],
+                    partition=row["partition"],
+                    headers=_headers(row["headers"]),
+                )
+                for row in rows
+            ]
+            await asyncio.gather(*acknowledgements)
+        await connection.execute(sql.forget_events, [row["outbox_id"] for row in rows])
+        for row in rows:
+            EVENTS_RELAYED.labels(row["topic"]).inc()
+        return len(rows) == AT_ONCE
+
+    async def _rest(self, stopping: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(self._awake.wait())]
+        await asyncio.wait(waits, timeout=IDLE, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+def _headers(flat: list[str]) -> list[tuple[str, bytes]]:
+    return [(name, text.encode()) for name, text in zip(flat[::2], flat[1::2], strict=True)]
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """End a producer at once. Its sender goes first: left running it could still write after its successor."""
+    sender = producer._sender.sender_task if producer._sender is not None else None  # noqa: SLF001  # no public way
+    if sender is not None and not sender.done():
+        sender.cancel()
+        await asyncio.wait((sender,), timeout=5)
+    await producer.client.close()
+    producer._closed = True  # noqa: SLF001  # it is, and must not warn about it
+
+
+class OutboxWatch:
+    """Knows how old the outbox is; consumers pause while it is too old."""
+
+    TOO_OLD = 30.0
+    """Seconds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.age = 0.0
+        self.part = Loop("outbox-watch", self._look, every=timedelta(seconds=1))
+
+    async def _look(self) -> None:
+        async with self._database.pool.acquire(timeout=10) as connection:
+            row = await connection.fetchrow(sql.age)
+        if row is None:
+            raise Retryable("the outbox gave no age")
+        self.age = row["outbox"]
+        OUTBOX_AGE.set(self.age)
+        QUARANTINE_HELD.set(row["held"])
+
+    @property
+    def too_old(self) -> bool:
+        """Tell whether taking in more would only make it worse."""
+        return self.age > self.TOO_OLD

@@ -1,0 +1,42 @@
+-- name: see_merchants
+-- $1 text[]: the merchants whose rows the transaction may see
+SELECT set_config('recoup.merchants', $1::text[]::text, true)
+
+-- name: write_outbox
+-- $1 text[]: topics, $2 int[]: partitions, $3 bytea[]: keys, $4 text[]: headers, each a JSON array of
+-- alternating names and values, $5 bytea[]: values
+INSERT INTO outbox (bucket, topic, partition, key, headers, value)
+SELECT record.partition % relay_buckets.buckets, record.topic, record.partition, record.key,
+       ARRAY(SELECT jsonb_array_elements_text(record.headers::jsonb)), record.value
+FROM relay_buckets,
+     unnest($1::text[], $2::int[], $3::bytea[], $4::text[], $5::bytea[])
+     WITH ORDINALITY AS record (topic, partition, key, headers, value, n)
+ORDER BY record.n
+
+-- name: lock_customers
+-- $1 text[]: merchants, $2 text[]: customers, both sorted together; gives how many rows were there to lock
+SELECT count(*) FROM (
+    SELECT FROM customer_locks
+    JOIN unnest($1::text[], $2::text[]) AS wanted (merchant_id, customer_id) USING (merchant_id, customer_id)
+    ORDER BY merchant_id, customer_id
+    FOR UPDATE OF customer_locks
+) AS locked
+
+-- name: add_customers
+-- $1 text[]: merchants, $2 text[]: customers, both sorted together
+INSERT INTO customer_locks (merchant_id, customer_id)
+SELECT * FROM unnest($1::text[], $2::text[])
+ON CONFLICT DO NOTHING
+
+-- name: try_lock_customers
+-- $1 text[]: merchants, $2 text[]: customers, both sorted together
+SELECT merchant_id, customer_id FROM customer_locks
+JOIN unnest($1::text[], $2::text[]) AS wanted (merchant_id, customer_id) USING (merchant_id, customer_id)
+ORDER BY merchant_id, customer_id
+FOR UPDATE OF customer_locks SKIP LOCKED
+
+-- name: held_customers
+-- $1 text[]: merchants, $2 text[]: customers
+SELECT DISTINCT merchant_id, customer_id FROM quarantine
+JOIN unnest($1::text[], $2::text[]) AS wanted (merchant_id, customer_id) USING (merchant_id, customer_id)
+WHERE released_at IS NULL

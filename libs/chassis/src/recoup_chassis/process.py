@@ -1,0 +1,119 @@
+"""The process: its parts run together, stop together, and say whether they are well.
+
+Promise: SIGTERM finishes the work in hand and leaves; a part that fails for a reason nobody foresaw takes the
+process down, visibly, so that whoever runs it starts it again.
+"""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+import uvloop
+
+from recoup_chassis.errors import is_retryable
+from recoup_chassis.telemetry import log
+
+BACK_OFF_FROM, BACK_OFF_TO = 0.1, 30.0
+"""Seconds between attempts at something retryable, doubling."""
+
+
+class Part(Protocol):
+    """Something that runs for as long as the process does."""
+
+    name: str
+
+    async def serve(self, stopping: asyncio.Event) -> None:
+        """Run until `stopping` is set, then finish the work in hand and return."""
+
+
+class Loop:
+    """A part that does one thing again and again.
+
+    Args:
+        once: does it; gives True when there is more to do at once.
+        every: how long to rest when there is not.
+    """
+
+    def __init__(self, name: str, once: Callable[[], Awaitable[bool | None]], *, every: timedelta) -> None:
+        self.name, self._once, self._every = name, once, every.total_seconds()
+        self._awake = asyncio.Event()
+
+    def wake(self) -> None:
+        """End the present rest: there is something to do."""
+        self._awake.set()
+
+    async def serve(self, stopping: asyncio.Event) -> None:
+        """Do it until stopped; what is retryable is tried again, later and later."""
+        pause = BACK_OFF_FROM
+        while not stopping.is_set():
+            self._awake.clear()
+            try:
+                more = await self._once()
+            except Exception as error:
+                if not is_retryable(error):
+                    raise
+                log.warning("loop.retrying", loop=self.name, error=repr(error)[:300], seconds=pause)
+                await rest(stopping, pause)
+                pause = min(pause * 2, BACK_OFF_TO)
+                continue
+            pause = BACK_OFF_FROM
+            if not more:
+                await self._rest(stopping)
+
+    async def _rest(self, stopping: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(self._awake.wait())]
+        await asyncio.wait(waits, timeout=self._every, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+async def rest(stopping: asyncio.Event, seconds: float) -> None:
+    """Wait, but not beyond `stopping`."""
+    try:
+        await asyncio.wait_for(stopping.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def run(parts: Sequence[Part], *, last: Sequence[Part] = ()) -> None:
+    """Run all parts until SIGTERM or SIGINT; `last` are stopped when the others have ended.
+
+    Raises:
+        ExceptionGroup: a part failed; all the others were stopped first.
+    """
+    stopping, drained = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stopping.set)
+    failures: list[Exception] = []
+
+    async def attend(part: Part, until: asyncio.Event) -> None:
+        try:
+            await part.serve(until)
+        except Exception as failure:  # noqa: BLE001  # all are told, below
+            log.error("part.failed", part=part.name, error=repr(failure)[:500], exc_info=failure)
+            failures.append(failure)
+            stopping.set()
+
+    async with asyncio.TaskGroup() as group:
+        final = [group.create_task(attend(part, drained)) for part in last]
+        await asyncio.gather(*(attend(part, stopping) for part in parts))
+        drained.set()
+        await asyncio.gather(*final)
+    if failures:
+        raise ExceptionGroup("parts failed", failures)
+
+
+def main(serve: Awaitable[None]) -> int:
+    """Run a service to its end on uvloop; give the exit code."""
+
+    async def whole() -> None:
+        await serve
+
+    try:
+        uvloop.run(whole())
+    except ExceptionGroup:
+        return 1
+    return 0

@@ -1,0 +1,143 @@
+"""Timers: what is to happen when, on the merchant's clock.
+
+Promise: a timer fires at least once after it is due, and together with what it leads to exactly once: it is
+deleted in the transaction that acts on it. Whoever acts holds the customer first.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from recoup_chassis.errors import unprocessable
+from recoup_chassis.postgres import Database, Tx, columns
+from recoup_chassis.process import Loop
+from recoup_chassis.quarantine import Refused, put
+from recoup_chassis.queries import load
+from recoup_chassis.telemetry import EVENTS_REFUSED, TIMER_LATENESS, TIMERS_FIRED, log
+
+AT_ONCE = 500
+"""Timers taken in one transaction."""
+
+POLL = timedelta(milliseconds=20)
+
+sql = load(__package__, "timers.sql")
+
+
+@dataclass(frozen=True)
+class NewTimer:
+    """A timer to arm. `due_at` is the merchant's time, UTC, or with `real` real time."""
+
+    merchant_id: str
+    customer_id: str
+    kind: str
+    subject: str
+    due_at: datetime
+    real: bool = False
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A timer that is due; `due_at` on its clock, UTC."""
+
+    timer_id: int
+    clock_id: int
+    merchant_id: str
+    customer_id: str
+    kind: str
+    subject: str
+    due_at: datetime
+
+
+Handler = Callable[[Sequence[Timer], Tx], Awaitable[None]]
+
+
+async def arm(tx: Tx, timers: Sequence[NewTimer]) -> None:
+    """Insert timers. The transaction holds their customers (`tx.lock_customers`), else they could never fire."""
+    if not timers:
+        return
+    assert all(tx.holds((timer.merchant_id, timer.customer_id)) for timer in timers), (
+        "lock the customers first"
+    )
+    rows = [(t.merchant_id, t.customer_id, t.kind, t.subject, t.due_at, t.real) for t in timers]
+    await tx.execute(sql.arm, *columns(rows, 6))
+
+
+async def disarm(tx: Tx, subjects: Iterable[tuple[str, str]], kinds: Sequence[str] | None = None) -> None:
+    """Delete the timers of these (merchant, subject) pairs, of these kinds or of every kind."""
+    pairs = list(subjects)
+    if pairs:
+        await tx.execute(sql.disarm, *columns(pairs, 2), kinds)
+
+
+class Dispatcher:
+    """A part that fires due timers, earliest first of each clock.
+
+    Args:
+        handler: acts on a batch in the transaction that took it.
+        kinds: which timers are this dispatcher's.
+    """
+
+    def __init__(self, database: Database, handler: Handler, *, name: str, kinds: Sequence[str]) -> None:
+        self.name, self._database, self._handler, self._kinds = name, database, handler, list(kinds)
+        self._loop = Loop(name, self.fire, every=POLL)
+        self.serve = self._loop.serve
+
+    async def fire(self) -> bool:
+        """Fire one batch of what is due; tell whether there may be more."""
+        async with self._database.pool.acquire(timeout=10) as connection:
+            shown = {row["clock_id"]: row["at"] for row in await connection.fetch(sql.clocks)}
+            due = await connection.fetch(sql.due, list(shown), list(shown.values()), self._kinds, AT_ONCE)
+        if not due:
+            return False
+        merchants = {row["merchant_id"] for row in due}
+        async with self._database.transaction(merchants) as tx:
+            wanted = {(row["merchant_id"], row["customer_id"]) for row in due}
+            mine = sorted(await tx.try_lock_customers(wanted))
+            claimed = await tx.fetch(sql.claim, [row["timer_id"] for row in due], *columns(mine, 2))
+            timers = sorted(
+                (Timer(**row) for row in claimed), key=lambda timer: (timer.due_at, timer.timer_id)
+            )
+            if timers:
+                await self._act(timers, tx)
+        for timer in timers:
+            TIMER_LATENESS.labels(self.name).observe(
+                (tx.now(timer.merchant_id) - timer.due_at).total_seconds()
+            )
+        TIMERS_FIRED.labels(self.name).inc(len(timers))
+        return len(timers) == AT_ONCE
+
+    async def _act(self, timers: Sequence[Timer], tx: Tx) -> None:
+        try:
+            async with tx.savepoint():
+                await self._handler(timers, tx)
+        except Exception as error:
+            if unprocessable(error) is None:
+                raise
+        else:
+            return
+        for timer in timers:
+            try:
+                async with tx.savepoint():
+                    await self._handler([timer], tx)
+            except Exception as error:
+                refusal = unprocessable(error)
+                if refusal is None:
+                    raise
+                log.error("timer.refused", kind=timer.kind, subject=timer.subject, reason=refusal.reason)
+                EVENTS_REFUSED.labels(f"timer:{timer.kind}", refusal.reason).inc()
+                await put(tx, [_refused(timer, refusal.reason, refusal.detail)])
+
+
+def _refused(timer: Timer, reason: str, detail: str) -> Refused:
+    return Refused(
+        topic=f"timer:{timer.kind}",
+        partition=0,
+        offset=timer.timer_id,
+        key=timer.subject.encode(),
+        headers=(("due_at", timer.due_at.isoformat().encode()),),
+        value=None,
+        reason=reason,
+        detail=detail,
+        merchant_id=timer.merchant_id,
+        customer_id=timer.customer_id,
+    )

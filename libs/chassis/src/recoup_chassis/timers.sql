@@ -1,0 +1,34 @@
+-- name: arm
+-- $1 text[]: merchants, $2 text[]: customers, $3 text[]: kinds, $4 text[]: subjects, $5 timestamptz[]: due,
+-- $6 bool[]: on the real clock
+INSERT INTO timers (clock_id, merchant_id, customer_id, kind, subject, due_at)
+SELECT CASE WHEN t.on_real_clock THEN 0 ELSE m.clock_id END, t.merchant_id, t.customer_id, t.kind, t.subject, t.due_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bool[])
+     AS t (merchant_id, customer_id, kind, subject, due_at, on_real_clock)
+JOIN merchant_clocks m USING (merchant_id)
+
+-- name: disarm
+-- $1 text[]: merchants, $2 text[]: subjects, in pairs; $3 text[]: kinds, null for every kind
+DELETE FROM timers USING unnest($1::text[], $2::text[]) AS gone (merchant_id, subject)
+WHERE timers.merchant_id = gone.merchant_id AND timers.subject = gone.subject
+  AND ($3::text[] IS NULL OR timers.kind = ANY ($3))
+
+-- name: clocks
+SELECT clock_id, origin_merchant + (clock_timestamp() - origin_real) * rate AS at FROM clocks
+
+-- name: due
+-- $1 bigint[]: clocks, $2 timestamptz[]: what they show, $3 text[]: kinds, $4 int: how many at the most
+SELECT timer.* FROM unnest($1::bigint[], $2::timestamptz[]) AS clock (clock_id, at),
+LATERAL (
+    SELECT timer_id, merchant_id, customer_id, due_at FROM timers
+    WHERE timers.clock_id = clock.clock_id AND timers.due_at <= clock.at AND timers.kind = ANY ($3)
+    ORDER BY timers.due_at LIMIT $4
+) AS timer
+LIMIT $4
+
+-- name: claim
+-- $1 bigint[]: timers, $2 text[]: merchants, $3 text[]: customers that this transaction holds, in pairs
+DELETE FROM timers USING unnest($2::text[], $3::text[]) AS mine (merchant_id, customer_id)
+WHERE timer_id = ANY ($1)
+  AND timers.merchant_id = mine.merchant_id AND timers.customer_id = mine.customer_id
+RETURNING timer_id, clock_id, timers.merchant_id, timers.customer_id, kind, subject, due_at
