@@ -13,7 +13,7 @@ import asyncpg
 from docker.errors import DockerException  # type: ignore[import-untyped] # ships no types
 from testcontainers.core.container import DockerContainer
 
-from recoup_local.kafka import listed_brokers
+from recoup_local.kafka import ask
 from recoup_local.ports import LOOPBACK, free_port
 from recoup_local.state import LocalError
 
@@ -49,7 +49,7 @@ async def kafka_container() -> AsyncIterator[str]:
     container.ports["9092/tcp"] = (LOOPBACK, port)  # type: ignore[assignment] # Docker takes an address
 
     async def answers() -> bool:
-        return bool(await listed_brokers(port))
+        return bool((await ask(port)).brokers)
 
     async with _running(container, answers):
         yield f"{LOOPBACK}:{port}"

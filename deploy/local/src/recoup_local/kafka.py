@@ -9,7 +9,7 @@ import logging
 import secrets
 import signal
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -67,22 +67,35 @@ class Kafka:
     """A cluster of one or three brokers that belongs to a run."""
 
     def __init__(
-        self, run: Run, brokers: tuple[Broker, ...], java_command: tuple[str, ...], cluster: str
+        self,
+        run: Run,
+        brokers: tuple[Broker, ...],
+        java_with: tuple[str, ...],
+        cluster_id: str,
+        overrides: Mapping[str, str],
     ) -> None:
         self._run = run
-        self._java = java_command
-        self._cluster_id = cluster
+        self._java = java_with
+        self._cluster_id = cluster_id
+        self._overrides = overrides
         self.brokers = brokers
         self.replication = len(brokers)
 
     @classmethod
-    async def start(cls, run: Run, brokers: int = 1, port: Callable[[], int] = free_port) -> Self:
+    async def start(
+        cls,
+        run: Run,
+        brokers: int = 1,
+        port: Callable[[], int] = free_port,
+        overrides: Mapping[str, str] | None = None,
+    ) -> Self:
         """Start a cluster and wait until its API lists every broker.
 
         Args:
             run: what it belongs to.
             brokers: 1, or 3 (then three replicas, two of which must have a record before it is acknowledged).
             port: chooses one. Where somebody takes it before the broker does, all are chosen again.
+            overrides: server.properties that differ from ours.
 
         Raises:
             LocalError: no Java, a jar that isn't the locked one, or a broker that doesn't start.
@@ -97,7 +110,7 @@ class Kafka:
                 Broker(number, port(), port(), directory)
                 for number, directory in enumerate(directories, start=1)
             )
-            cluster = cls(run, places, command, cluster_id)
+            cluster = cls(run, places, command, cluster_id, overrides or {})
             if await cluster._try_start():
                 return cluster
         raise LocalError(
@@ -141,7 +154,8 @@ class Kafka:
     async def _try_start(self) -> bool:
         """Start all; False if a port was taken meanwhile."""
         for broker in self.brokers:
-            broker.settings.write_text(settings(broker, self.brokers))
+            changed = "".join(f"{name}={value}\n" for name, value in self._overrides.items())
+            broker.settings.write_text(settings(broker, self.brokers) + changed)
         await asyncio.gather(*(self._format(broker) for broker in self.brokers))
         for broker in self.brokers:
             self._start(broker)
@@ -190,26 +204,39 @@ class Kafka:
         return process.returncode is None
 
     async def _answers(self, broker: Broker) -> bool:
-        listed = await listed_brokers(broker.port)
-        return broker.id in listed and len(listed) > len(self.brokers) // 2
+        told = await ask(broker.port)
+        return (
+            told.cluster_id == self._cluster_id  # and not another run's broker that took the port
+            and broker.id in told.brokers
+            and len(told.brokers) > len(self.brokers) // 2
+        )
 
 
-async def listed_brokers(port: int) -> set[int]:
-    """The ids of the brokers that the one on this port of loopback lists; none while it doesn't answer."""
+@dataclass(frozen=True)
+class Told:
+    """What a broker says about its cluster."""
+
+    cluster_id: str = ""
+    brokers: frozenset[int] = frozenset()
+
+
+async def ask(port: int) -> Told:
+    """Ask the broker on this port of loopback for its cluster; it tells nothing while it isn't ready."""
     try:
         _, writer = await asyncio.open_connection(LOOPBACK, port)
     except OSError:
-        return set()
+        return Told()
     writer.close()
-    admin = AIOKafkaAdminClient(bootstrap_servers=f"{LOOPBACK}:{port}", request_timeout_ms=5_000)
+    admin = AIOKafkaAdminClient(bootstrap_servers=f"{LOOPBACK}:{port}", request_timeout_ms=2_000)
     quiet = logging.getLogger("aiokafka")
     level = quiet.level
     quiet.setLevel(logging.CRITICAL)  # it says ERROR for each look at a broker that is still starting
     try:
         await admin.start()
-        return {node["node_id"] for node in (await admin.describe_cluster())["brokers"]}
+        cluster = await admin.describe_cluster()
+        return Told(cluster["cluster_id"], frozenset(node["node_id"] for node in cluster["brokers"]))
     except (KafkaError, OSError):
-        return set()
+        return Told()
     finally:
         quiet.setLevel(level)
         await admin.close()

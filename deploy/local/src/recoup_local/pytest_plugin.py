@@ -124,7 +124,7 @@ async def postgres_server(local_run: Run) -> AsyncIterator[Postgres | sources.Ex
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def database(postgres_server: Postgres | sources.ExternalPostgres) -> AsyncIterator[ServiceDatabases]:
-    """Give migrated databases by service: `await database("notifier")`."""
+    """Give each service its migrated database; call it with the name as in `gateway-adapter`."""
     prefix = postgres_server.prefix if isinstance(postgres_server, sources.ExternalPostgres) else ""
     databases = Databases(postgres_server.admin_dsn, prefix)
     yield ServiceDatabases(databases)

@@ -1,7 +1,7 @@
 """Where brokers and databases come from, for demo, tests and bench alike.
 
-In this order: those named by KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL; containers, when RECOUP_LOCAL=docker; this
-machine. Each is there inside the `async with` and gone after it, but for those that were named.
+In this order: those named by KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL; containers, when RECOUP_LOCAL=docker;
+this machine. Each is there inside the `async with` and gone after it, but for those that were named.
 """
 
 import os
