@@ -6,12 +6,13 @@ template; tests get a copy. Tests keep apart by merchant id and by topic prefix.
 
 import importlib
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from types import ModuleType
 
 import pytest
 import pytest_asyncio
+from recoup_events.topics import TOPICS
 
 from recoup_local import sources
 from recoup_local.databases import Database, Databases
@@ -70,10 +71,8 @@ class Topics:
 
     async def create(self, prefix: str, partitions: int = 12, only: Iterable[str] | None = None) -> str:
         """Make Recoup's topics, or `only` those named, under a prefix; safe to repeat. Gives the prefix."""
-        table = importlib.import_module("recoup_events.topics").TOPICS
-        wanted: Mapping[str, Mapping[str, str]] = {
-            prefix + name: topic.config() for name, topic in table.items() if only is None or name in only
-        }
+        chosen = TOPICS if only is None else {name: TOPICS[name] for name in only}
+        wanted = {prefix + name: topic.config() for name, topic in chosen.items()}
         await create_topics(self.bootstrap_servers, wanted, partitions=partitions)
         return prefix
 
@@ -84,8 +83,7 @@ async def _migrate(service: str, database: Database) -> None:
     await migrations.migrate(
         database.owner_dsn,
         f"recoup_{service.replace('-', '_')}",
-        app_role=database.app_role,
-        http_role=database.http_role,
+        {"app": database.app_role, "http": database.http_role},
     )
 
 
