@@ -26,3 +26,7 @@ lock: ## Resolve requirements.lock again, with hashes and without any index addr
 	  --custom-compile-command 'make lock' \
 	  $(foreach m,$(MEMBERS),--no-emit-package $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(m)/pyproject.toml)) \
 	  --output-file requirements.lock $(MEMBERS:%=%/pyproject.toml) deploy/requirements-dev.in
+
+.PHONY: lock-kafka
+lock-kafka: setup ## Resolve Kafka's jars again and write their SHA-256 sums into its lock
+	@$(BIN)/python -m recoup_local.jars
