@@ -24,7 +24,7 @@ class MigrationEdited(Exception):
 
 def migrations(package: str) -> Iterator[tuple[str, str]]:
     """Give name and text of each migration that ships with the chassis and with a service, in order."""
-    for owner in ("recoup_chassis", package):
+    for owner in dict.fromkeys(("recoup_chassis", package)):
         folder = files(owner).joinpath("migrations")
         for file in sorted(folder.iterdir(), key=lambda file: file.name):
             if file.name.endswith(".sql"):

@@ -1,0 +1,236 @@
+"""Outbox → relay → Kafka → consumer → database, on the real things."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+import asyncpg
+import pytest
+from aiokafka import TopicPartition
+from recoup_chassis.batches import REFUSALS_A_MINUTE
+from recoup_chassis.errors import Unprocessable
+from recoup_chassis.postgres import Tx
+from recoup_events.envelope import write
+from recoup_events.models import PaymentFailed
+from recoup_local.pytest_plugin import eventually
+
+from .conftest import Bench, count_failures, failure, live_merchant, running
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+
+
+async def test_what_is_announced_in_a_transaction_arrives_and_is_handled_once(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    async with bench.database.transaction(["m1"]) as tx:
+        await tx.emit(failure("m1", f"c{n}") for n in range(700))
+    async with running(bench.relay(), bench.member()):
+        await eventually(lambda: _counted(bench, 700))
+    assert await bench.as_owner("SELECT count(*) FROM outbox") == 0
+
+
+async def test_a_rolled_back_transaction_announces_nothing(bench: Bench) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with bench.database.transaction(["m1"]) as tx:
+            await tx.emit([failure("m1", "c1")])
+            raise ZeroDivisionError
+    assert await bench.as_owner("SELECT count(*) FROM outbox") == 0
+
+
+async def test_an_event_delivered_five_times_in_any_order_counts_once(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    events = [failure("m1", f"c{n % 20}", n) for n in range(100)] * 5
+    random.Random(7).shuffle(events)
+    await bench.send(*events)
+    async with running(bench.member()):
+        await eventually(lambda: _counted(bench, 100))
+        await eventually(lambda: _all_committed(bench, 500))
+    assert await bench.tally() == 100
+
+
+async def test_a_rebalance_in_mid_batch_runs_nothing_twice(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    entered, go_on = asyncio.Event(), asyncio.Event()
+    handled = []
+
+    async def slow(batch: Sequence[PaymentFailed], tx: Tx) -> None:
+        handled.extend(batch)
+        entered.set()
+        await go_on.wait()
+        await count_failures(batch, tx)
+
+    first = bench.member(slow)
+    async with running(first):
+        await eventually(lambda: _no_problem(first))
+        await bench.send(*[failure("m1", f"c{n}") for n in range(200)])
+        await entered.wait()
+        second = bench.member()
+        async with running(second):  # joins while the first is in the middle of its batch
+            await eventually(lambda: _no_problem(second))
+            await asyncio.sleep(0.5)  # time for the second to fetch the first's uncommitted records
+            go_on.set()
+            await eventually(lambda: _counted(bench, 200))
+            await eventually(lambda: _all_committed(bench, 200))
+    assert handled
+    assert await bench.tally() == 200
+
+
+async def test_poison_goes_to_quarantine_with_its_reason_and_the_partition_goes_on(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    good = write(failure("m1", "c1"), source="/test", partitions=12)
+    value, partition = good.value or b"", good.partition
+    headers = dict(good.headers)
+    poison: list[tuple[str, bytes | None, dict[str, bytes | None]]] = [
+        ("headers", value, {**headers, "ce_type": b"\xff\xfe"}),
+        ("headers", value, {**headers, "ce_type": None}),
+        ("headers", value, {k: v for k, v in headers.items() if k != "ce_id"}),
+        ("headers", value, {**headers, "ce_recoupmerchant": b"m2"}),
+        ("json", b"{", {**headers}),
+        ("schema", b'{"merchant_id": "m1"}', {**headers}),
+        ("nul", value.replace(b"acct_1", b"acct\\u0000"), {**headers}),
+        ("null", None, {**headers}),
+        ("size", b" " * 300_000, {**headers}),
+    ]
+    for _, body, head in poison:
+        await bench.send_raw("payment.failed", body, list(head.items()), partition)
+    await bench.send(failure("m1", "c1"))
+    async with running(bench.member()):
+        await eventually(lambda: _counted(bench, 1))
+    rows = await _rows(bench, "SELECT reason, customer_id FROM quarantine ORDER BY record_offset")
+    assert [row["reason"] for row in rows] == [reason for reason, _, _ in poison]
+    async with bench.database.transaction(["m1"]) as tx:
+        assert await tx.held([("m1", "c1"), ("m1", "c2")]) == {("m1", "c1")}
+
+
+async def test_a_reply_to_header_makes_nobody_publish(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    good = write(failure("m1", "c1"), source="/test", partitions=12)
+    prefix = bench.config.kafka_topic_prefix
+    headers: list[tuple[str, bytes]] = [*good.headers, ("reply_to", f"{prefix}payment.failed".encode())]
+    await bench.send_raw("payment.failed", good.value, headers, good.partition)
+    member = bench.member()
+    async with running(member):
+        await eventually(lambda: _counted(bench, 1))
+        await asyncio.sleep(0.3)
+        assert await _end_offsets(bench) == 1
+
+
+async def test_a_refused_message_is_set_aside_alone_and_its_batch_goes_on(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    await bench.send(*[failure("m1", f"c{n}") for n in range(50)])
+
+    async def picky(batch: Sequence[PaymentFailed], tx: Tx) -> None:
+        if any(event.customer_id == "c13" for event in batch):
+            raise Unprocessable("unlucky", "thirteen")
+        await count_failures(batch, tx)
+
+    async with running(bench.member(picky)):
+        await eventually(lambda: _counted(bench, 49))
+    rows = await _rows(bench, "SELECT reason, detail, customer_id FROM quarantine")
+    assert [(row["reason"], row["detail"], row["customer_id"]) for row in rows] == [
+        ("unlucky", "thirteen", "c13")
+    ]
+
+
+async def test_too_many_refusals_stop_the_topic_and_keep_its_records(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    await bench.send(*[failure("m1", f"c{n}") for n in range(REFUSALS_A_MINUTE + 1)])
+
+    async def broken(batch: Sequence[PaymentFailed], tx: Tx) -> None:
+        raise Unprocessable("bad_deploy")
+
+    member = bench.member(broken)
+    async with running(member):
+        await eventually(lambda: _problem_says(member, "payment.failed stopped"))
+    async with running(bench.member()):
+        await eventually(lambda: _counted_or_held(bench, REFUSALS_A_MINUTE + 1))
+
+
+async def test_a_surprise_stops_its_subscription_and_the_next_member_loses_nothing(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    await bench.send(failure("m1", "c1"))
+
+    async def surprised(batch: Sequence[PaymentFailed], tx: Tx) -> None:
+        await count_failures(batch, tx)
+        raise KeyError("nobody foresaw this")
+
+    member = bench.member(surprised)
+    async with running(member):
+        await eventually(lambda: _problem_says(member, "KeyError"))
+    async with running(bench.member()):
+        await eventually(lambda: _counted(bench, 1))
+
+
+async def test_an_unknown_version_stops_and_is_never_quarantined(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    good = write(failure("m1", "c1"), source="/test", partitions=12)
+    headers = {**dict(good.headers), "ce_type": b"recoup.payment.failed.v9"}
+    await bench.send_raw("payment.failed", good.value, list(headers.items()), good.partition)
+    member = bench.member()
+    async with running(member):
+        await eventually(lambda: _problem_says(member, "later release"))
+    assert await bench.as_owner("SELECT count(*) FROM quarantine") == 0
+
+
+async def test_row_level_security_hides_the_rows_of_merchants_that_a_batch_does_not_concern(
+    bench: Bench,
+) -> None:
+    await bench.send(live_merchant("m1"), live_merchant("m2"))
+    await bench.send(failure("m1", "c1"), failure("m2", "c2"))
+    async with running(bench.member()):
+        await eventually(lambda: _counted(bench, 2))
+    async with bench.database.transaction(["m1"]) as tx:
+        assert [row["merchant_id"] for row in await tx.fetch("SELECT merchant_id FROM tally")] == ["m1"]
+    async with bench.database.transaction([]) as tx:
+        assert await tx.fetch("SELECT merchant_id FROM tally") == []
+    assert await bench.database.pool.fetch("SELECT merchant_id FROM tally") == []
+
+
+async def _counted(bench: Bench, wanted: int) -> bool:
+    return await bench.tally() == wanted
+
+
+async def _counted_or_held(bench: Bench, wanted: int) -> bool:
+    return int(await bench.as_owner("SELECT count(*) FROM quarantine")) + await bench.tally() == wanted
+
+
+async def _no_problem(member: object) -> bool:
+    return await member.problem() is None  # type: ignore[attr-defined]  # a member is a Consumers
+
+
+async def _problem_says(member: object, words: str) -> bool:
+    return words in (await member.problem() or "")  # type: ignore[attr-defined]  # likewise
+
+
+async def _end_offsets(bench: Bench) -> int:
+    from aiokafka import AIOKafkaConsumer
+
+    topic = bench.config.kafka_topic_prefix + "payment.failed"
+    consumer = AIOKafkaConsumer(bootstrap_servers=bench.config.kafka_bootstrap_servers)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(topic, n) for n in range(12)])
+    finally:
+        await consumer.stop()
+    return sum(ends.values())
+
+
+async def _all_committed(bench: Bench, wanted: int) -> bool:
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=bench.config.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(
+            f"{bench.config.kafka_topic_prefix}tally.payment.failed"
+        )
+    finally:
+        await admin.close()
+    return sum(max(0, found.offset) for found in offsets.values()) == wanted
+
+
+async def _rows(bench: Bench, query: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(bench.owner_dsn)
+    try:
+        return list(await connection.fetch(query))
+    finally:
+        await connection.close()
