@@ -12,6 +12,7 @@ from uuid import uuid4
 import asyncpg
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
+
 from recoup_chassis import clocks
 from recoup_chassis.config import ServiceConfig
 from recoup_chassis.kafka import Consumers, Handler

@@ -4,12 +4,16 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 PAUSE = 0.05  # seconds between looks
 
 
+@overload
+async def eventually(check: Callable[[], Awaitable[T]], within: float = 30) -> T: ...
+@overload
+async def eventually(check: Callable[[], T], within: float = 30) -> T: ...
 async def eventually(check: Callable[[], T | Awaitable[T]], within: float = 30) -> T:
     """Look until `check` gives something true, and return it.
 

@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 import pytest_asyncio
-from recoup_events.topics import TOPICS
 
+from recoup_events.topics import TOPICS
 from recoup_local import sources
 from recoup_local.databases import Database, Databases
 from recoup_local.eventually import eventually
