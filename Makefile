@@ -30,3 +30,7 @@ lock: ## Resolve requirements.lock again, with hashes and without any index addr
 .PHONY: lock-kafka
 lock-kafka: setup ## Resolve Kafka's jars again and write their SHA-256 sums into its lock
 	@$(BIN)/python -m recoup_local.jars
+
+.PHONY: docs
+docs: .venv/.synced ## Generate docs/events.md, AsyncAPI and JSON Schemas from the models
+	@$(BIN)/python -m recoup_events.generate docs
