@@ -2,10 +2,14 @@
 
 import asyncio
 import itertools
+import json
+import os
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +29,7 @@ from recoup_events.parts import DeclineFacts, Money
 from recoup_events.values import FailureNature, fact_id
 from recoup_local.pytest_plugin import ServiceDatabases, Topics
 
+SERVICE = Path(__file__).with_name("tally_service.py")
 WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TALLY = """
 CREATE TABLE tally (merchant_id text NOT NULL, customer_id text NOT NULL, n bigint NOT NULL,
@@ -117,6 +122,20 @@ class Bench:
     def relay(self) -> Relay:
         """A relay on this database."""
         return Relay(self.database, self.config)
+
+    async def command(self, *arguments: str) -> Any:
+        """Run the command line that all services share; give what it printed."""
+        env = {name.upper(): str(value) for name, value in self.config.model_dump().items() if value != ""}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(SERVICE),
+            *arguments,
+            env={**os.environ, **env},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        printed, _ = await process.communicate()
+        assert process.returncode == 0
+        return json.loads(printed)
 
     async def tally(self) -> int:
         """How many failures were counted, over all merchants."""

@@ -3,10 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from recoup_chassis import clocks, service
+from recoup_chassis import clocks, commands, service
 from recoup_chassis.config import ServiceConfig, read
 from recoup_chassis.postgres import Tx
-from recoup_chassis.process import main
 from recoup_events.models import PaymentFailed, PaymentSucceeded, SettingsChanged
 from recoup_events.values import fact_id
 
@@ -47,4 +46,7 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(serve()))
+    whole, subcommands = commands.parser("tally", "Counts failures.")
+    commands.add_serve(subcommands, serve)
+    commands.add_common(subcommands, "tally", "recoup_chassis", lambda: read(ServiceConfig))
+    sys.exit(commands.run(whole))

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -14,11 +13,10 @@ from aiokafka import AIOKafkaConsumer
 from recoup_events.models import PaymentSucceeded
 from recoup_local.pytest_plugin import Topics, eventually
 
-from .conftest import Bench, failure, live_merchant
+from .conftest import SERVICE, Bench, failure, live_merchant
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
-SERVICE = Path(__file__).with_name("tally_service.py")
 LOAD, KILLS = 6000, 3
 
 
@@ -28,7 +26,7 @@ async def start(bench: Bench) -> asyncio.subprocess.Process:
         **{name.upper(): str(value) for name, value in bench.config.model_dump().items() if value != ""},
     }
     return await asyncio.create_subprocess_exec(
-        sys.executable, str(SERVICE), env=env, stderr=asyncio.subprocess.PIPE
+        sys.executable, str(SERVICE), "serve", env=env, stderr=asyncio.subprocess.PIPE
     )
 
 
@@ -61,7 +59,7 @@ async def test_killed_under_load_it_counts_everything_once_and_tells_everything(
 async def test_a_missing_or_bad_variable_stops_it_at_start_with_a_sentence_each() -> None:
     env = {"PATH": os.environ["PATH"], "OPS_PORT": "70000", "DATABASE_URL": "mysql://x"}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(SERVICE), env=env, stderr=asyncio.subprocess.PIPE
+        sys.executable, str(SERVICE), "serve", env=env, stderr=asyncio.subprocess.PIPE
     )
     _, log = await process.communicate()
     lines = log.decode().splitlines()

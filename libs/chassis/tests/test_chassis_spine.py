@@ -191,6 +191,35 @@ async def test_row_level_security_hides_the_rows_of_merchants_that_a_batch_does_
     assert await bench.database.pool.fetch("SELECT merchant_id FROM tally") == []
 
 
+async def test_a_message_of_a_merchant_that_nobody_knows_waits_and_is_then_set_aside(bench: Bench) -> None:
+    await bench.send(failure("m2", "c1"), failure("m1", "c1"))
+    async with running(bench.member()):
+        await bench.send(live_merchant("m1"))
+        await eventually(lambda: _counted(bench, 1))
+        await eventually(lambda: _rows(bench, "SELECT FROM quarantine"))
+        assert [row["reason"] for row in await _rows(bench, "SELECT reason FROM quarantine")] == [
+            "unknown_merchant"
+        ]
+
+
+async def test_what_was_set_aside_is_handled_once_when_it_is_replayed(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    await bench.send(failure("m1", "c1"), failure("m1", "c2"))
+
+    async def bad_release(batch: Sequence[PaymentFailed], tx: Tx) -> None:
+        raise Unprocessable("bad_release")
+
+    async with running(bench.member(bad_release)):
+        await eventually(lambda: _counted_or_held(bench, 2))
+    assert len(await bench.command("quarantine", "replay", "--reason", "bad_release", "--dry-run")) == 2
+    assert await bench.as_owner("SELECT count(*) FROM quarantine WHERE released_at IS NULL") == 2
+    await bench.command("quarantine", "replay", "--reason", "bad_release")
+    async with running(bench.member()):
+        await eventually(lambda: _counted(bench, 2))
+    async with bench.database.transaction(["m1"]) as tx:
+        assert await tx.held([("m1", "c1"), ("m1", "c2")]) == set()
+
+
 async def _counted(bench: Bench, wanted: int) -> bool:
     return await bench.tally() == wanted
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from recoup_chassis.errors import unprocessable
 from recoup_chassis.postgres import Database, Tx, columns
 from recoup_chassis.process import Loop
-from recoup_chassis.quarantine import Refused, put
+from recoup_chassis.quarantine import TIMER, Refused, put
 from recoup_chassis.queries import load
 from recoup_chassis.telemetry import EVENTS_REFUSED, TIMER_LATENESS, TIMERS_FIRED, log
 
@@ -124,17 +124,17 @@ class Dispatcher:
                 if refusal is None:
                     raise
                 log.error("timer.refused", kind=timer.kind, subject=timer.subject, reason=refusal.reason)
-                EVENTS_REFUSED.labels(f"timer:{timer.kind}", refusal.reason).inc()
+                EVENTS_REFUSED.labels(TIMER + timer.kind, refusal.reason).inc()
                 await put(tx, [_refused(timer, refusal.reason, refusal.detail)])
 
 
 def _refused(timer: Timer, reason: str, detail: str) -> Refused:
     return Refused(
-        topic=f"timer:{timer.kind}",
+        topic=TIMER + timer.kind,
         partition=0,
         offset=timer.timer_id,
         key=timer.subject.encode(),
-        headers=(("due_at", timer.due_at.isoformat().encode()),),
+        headers=(("due_at", timer.due_at.isoformat().encode()), ("clock_id", str(timer.clock_id).encode())),
         value=None,
         reason=reason,
         detail=detail,
