@@ -34,7 +34,7 @@ class Identity:
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started) < CLOCK_TOLERANCE
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+            return process if same and _lives(process) else None
         except psutil.Error:
             return None
 
@@ -140,11 +140,7 @@ def marked(run: str, mark: str = MARK) -> Iterator[psutil.Process]:
     """Every living process of the run, by the mark in its environment, but this one."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if (
-                process.pid != os.getpid()
-                and process.environ().get(mark) == run
-                and process.status() != psutil.STATUS_ZOMBIE
-            ):
+            if process.pid != os.getpid() and process.environ().get(mark) == run and _lives(process):
                 yield process
 
 
@@ -160,7 +156,7 @@ def end(run: str, known: Collection[Identity], patience: float = 5) -> list[int]
     for process in found.values():
         with contextlib.suppress(psutil.Error):
             process.send_signal(wanted.get(process.pid, signal.SIGTERM))
-    psutil.wait_procs(found.values(), timeout=patience)
+    _wait(found.values(), patience)
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:  # what they started meanwhile too, until a look finds nothing
         alive = [*marked(run), *filter(None, (identity.find() for identity in known))]
@@ -169,5 +165,19 @@ def end(run: str, known: Collection[Identity], patience: float = 5) -> list[int]
         for process in alive:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(alive, timeout=0.5)
+        _wait(alive, patience=0.5)
     return sorted(found)
+
+
+def _wait(processes: Collection[psutil.Process], patience: float) -> None:
+    """Wait until all have ended, whether or not their parent has noticed."""
+    deadline = time.monotonic() + patience
+    while any(map(_lives, processes)) and time.monotonic() < deadline:
+        time.sleep(POLL)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
