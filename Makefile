@@ -27,6 +27,16 @@ lock: ## Resolve requirements.lock again, with hashes and without any index addr
 	  $(foreach m,$(MEMBERS),--no-emit-package $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(m)/pyproject.toml)) \
 	  --output-file requirements.lock $(MEMBERS:%=%/pyproject.toml) deploy/requirements-dev.in
 
+# --- on this machine --------------------------------------------------------------------------------------
+
+.PHONY: up
+up: setup ## Start Kafka, Postgres, mail and the services, and say what to open
+	@$(BIN)/recoup-local up
+
+.PHONY: down
+down: setup ## End what `make up` started, to the last process
+	@$(BIN)/recoup-local down
+
 .PHONY: lock-kafka
 lock-kafka: setup ## Resolve Kafka's jars again and write their SHA-256 sums into its lock
 	@$(BIN)/python -m recoup_local.jars

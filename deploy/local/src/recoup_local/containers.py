@@ -6,8 +6,7 @@ Ports are on loopback only. testcontainers' reaper removes them after a kill.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 from docker.errors import DockerException  # type: ignore[import-untyped] # ships no types
@@ -15,6 +14,7 @@ from testcontainers.core.container import DockerContainer
 
 from recoup_local.kafka import ask
 from recoup_local.ports import LOOPBACK, free_port
+from recoup_local.run import Run
 from recoup_local.state import LocalError
 
 KAFKA_IMAGE = "apache/kafka:4.3.0"
@@ -22,9 +22,8 @@ POSTGRES_IMAGE = "postgres:18"
 READY_WITHIN = 120.0  # seconds after the image is here
 
 
-@asynccontextmanager
-async def kafka_container() -> AsyncIterator[str]:
-    """One KRaft broker; gives its bootstrap servers."""
+async def kafka_container(run: Run) -> str:
+    """Start one KRaft broker; give its bootstrap servers."""
     port = free_port()
     settings = {
         "NODE_ID": "1",
@@ -43,7 +42,7 @@ async def kafka_container() -> AsyncIterator[str]:
         "BROKER_SESSION_TIMEOUT_MS": "2000",
         "BROKER_HEARTBEAT_INTERVAL_MS": "300",
     }
-    container = DockerContainer(KAFKA_IMAGE)
+    container = _container(KAFKA_IMAGE)
     for name, value in settings.items():
         container.with_env(f"KAFKA_{name}", value)
     container.ports["9092/tcp"] = (LOOPBACK, port)  # type: ignore[assignment] # Docker takes an address
@@ -51,16 +50,15 @@ async def kafka_container() -> AsyncIterator[str]:
     async def answers() -> bool:
         return bool((await ask(port)).brokers)
 
-    async with _running(container, answers):
-        yield f"{LOOPBACK}:{port}"
+    await _start(run, container, answers)
+    return f"{LOOPBACK}:{port}"
 
 
-@asynccontextmanager
-async def postgres_container() -> AsyncIterator[str]:
-    """One server with fsync on; gives the superuser's DSN."""
+async def postgres_container(run: Run) -> str:
+    """Start one server with fsync on; give the superuser's DSN."""
     port, password = free_port(), secrets.token_urlsafe(24)
     dsn = f"postgresql://postgres:{password}@{LOOPBACK}:{port}/postgres"
-    container = DockerContainer(POSTGRES_IMAGE).with_env("POSTGRES_PASSWORD", password)
+    container = _container(POSTGRES_IMAGE).with_env("POSTGRES_PASSWORD", password)
     container.ports["5432/tcp"] = (LOOPBACK, port)  # type: ignore[assignment] # likewise
 
     async def answers() -> bool:
@@ -71,25 +69,29 @@ async def postgres_container() -> AsyncIterator[str]:
         await connection.close()
         return True
 
-    async with _running(container, answers):
-        yield dsn
+    await _start(run, container, answers)
+    return dsn
 
 
-@asynccontextmanager
-async def _running(container: DockerContainer, answers: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
+def _container(image: str) -> DockerContainer:
+    try:
+        return DockerContainer(image)
+    except DockerException as error:
+        raise LocalError(f"RECOUP_LOCAL=docker, but Docker doesn't answer: {error}") from error
+
+
+async def _start(run: Run, container: DockerContainer, answers: Callable[[], Awaitable[bool]]) -> None:
+    async def stop() -> None:
+        await asyncio.to_thread(container.stop)
+
+    run.at_the_end(stop)
     try:
         await asyncio.to_thread(container.start)
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         raise LocalError(f"RECOUP_LOCAL=docker, but {container.image} doesn't start: {error}") from error
-    try:
-        deadline = time.monotonic() + READY_WITHIN
-        while not await answers():
-            if time.monotonic() > deadline:
-                output = b"".join(container.get_logs()).decode(errors="replace")
-                raise LocalError(
-                    f"{container.image} isn't ready within {READY_WITHIN:.0f} s:\n{output[-2000:]}"
-                )
-            await asyncio.sleep(0.1)
-        yield
-    finally:
-        await asyncio.to_thread(container.stop)
+    deadline = time.monotonic() + READY_WITHIN
+    while not await answers():
+        if time.monotonic() > deadline:
+            output = b"".join(container.get_logs()).decode(errors="replace")
+            raise LocalError(f"{container.image} isn't ready within {READY_WITHIN:.0f} s:\n{output[-2000:]}")
+        await asyncio.sleep(0.1)

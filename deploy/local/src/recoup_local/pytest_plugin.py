@@ -95,10 +95,9 @@ async def local_run() -> AsyncIterator[Run]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def kafka_server(local_run: Run) -> AsyncIterator[Kafka | sources.ExternalKafka]:
+async def kafka_server(local_run: Run) -> Kafka | sources.ExternalKafka:
     """The run's broker; one on this machine can be killed and restarted."""
-    async with sources.kafka(local_run) as server:
-        yield server
+    return await sources.kafka(local_run)
 
 
 @pytest.fixture(scope="session")
@@ -114,17 +113,12 @@ def topics(kafka_bootstrap: str) -> Topics:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def postgres_server(local_run: Run) -> AsyncIterator[Postgres | sources.ExternalPostgres]:
+async def postgres_server(local_run: Run) -> Postgres | sources.ExternalPostgres:
     """The run's Postgres; one on this machine can be crashed and restarted."""
-    async with sources.postgres(local_run) as server:
-        yield server
+    return await sources.postgres(local_run)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def database(postgres_server: Postgres | sources.ExternalPostgres) -> AsyncIterator[ServiceDatabases]:
+@pytest.fixture(scope="session")
+def database(local_run: Run, postgres_server: Postgres | sources.ExternalPostgres) -> ServiceDatabases:
     """Give each service its migrated database; call it with the name as in `gateway-adapter`."""
-    prefix = postgres_server.prefix if isinstance(postgres_server, sources.ExternalPostgres) else ""
-    databases = Databases(postgres_server.admin_dsn, prefix)
-    yield ServiceDatabases(databases)
-    if prefix:  # on a server of our own they go with it
-        await databases.close()
+    return ServiceDatabases(sources.databases(local_run, postgres_server))

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -45,6 +45,8 @@ class Run:
         self.logs = self.directory / "logs"
         self.logs.mkdir()
         self.processes: dict[str, Process] = {}
+        self.removed_at_the_end: list[Path] = []
+        self._closers: list[Callable[[], Awaitable[None]]] = []
         self._warden = self._start_warden()
 
     async def __aenter__(self) -> Self:
@@ -93,21 +95,27 @@ class Run:
     def data(self, name: str) -> Path:
         """A new directory for data, removed at the end of the run."""
         directory = self.directory / name
-        self._tell(remove=str(directory))
+        self._remove_at_the_end(directory)
         directory.mkdir(mode=0o700)
         return directory
 
     def short_directory(self) -> Path:
         """A new directory with a path short enough for sockets (107 bytes), removed at the end of the run."""
         directory = Path(tempfile.mkdtemp(prefix="recoup-"))
-        self._tell(remove=str(directory))
+        self._remove_at_the_end(directory)
         return directory
+
+    def at_the_end(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Have something done at `close`, after the processes have ended; the last one asked for comes first."""
+        self._closers.append(close)
 
     async def close(self) -> None:
         """End every process, the last one first, and remove the data; logs stay."""
         try:
             for process in reversed(self.processes.values()):
                 await process.stop()
+            while self._closers:
+                await self._closers.pop()()
         finally:
             await self._dismiss()
 
@@ -127,6 +135,10 @@ class Run:
                 env=environment | {WARDEN_MARK: self.id},
                 start_new_session=True,
             )
+
+    def _remove_at_the_end(self, directory: Path) -> None:
+        self.removed_at_the_end.append(directory)
+        self._tell(remove=str(directory))
 
     def _tell(self, **line: object) -> None:
         assert self._warden.stdin

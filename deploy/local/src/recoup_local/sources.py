@@ -1,14 +1,13 @@
 """Where brokers and databases come from, for demo, tests and bench alike.
 
 In this order: those named by KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL; containers, when RECOUP_LOCAL=docker;
-this machine. Each is there inside the `async with` and gone after it, but for those that were named.
+this machine. What is started here ends with the run.
 """
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from recoup_local.databases import Databases
 from recoup_local.kafka import Kafka
 from recoup_local.postgres import Postgres
 from recoup_local.run import Run
@@ -30,51 +29,46 @@ class ExternalPostgres:
     prefix: str
 
 
-@asynccontextmanager
-async def kafka(run: Run, brokers: int = 1) -> AsyncIterator[Kafka | ExternalKafka]:
-    """A broker, or a cluster of three on this machine.
+async def kafka(run: Run, brokers: int = 1) -> Kafka | ExternalKafka:
+    """Give a broker, or a cluster of three on this machine; it ends with the run.
 
     Raises:
         LocalError: it doesn't start, or three are asked for where they can't be.
     """
     if servers := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        yield ExternalKafka(servers)
-    elif _docker():
+        return ExternalKafka(servers)
+    if _docker():
         from recoup_local.containers import kafka_container  # noqa: PLC0415 - docker's client takes 0.3 s
 
         if brokers != 1:
             raise LocalError("a cluster of three starts on this machine only: unset RECOUP_LOCAL")
-        async with kafka_container() as bootstrap_servers:
-            yield ExternalKafka(bootstrap_servers)
-    else:
-        cluster = await Kafka.start(run, brokers)
-        try:
-            yield cluster
-        finally:
-            await cluster.close()
+        return ExternalKafka(await kafka_container(run))
+    return await Kafka.start(run, brokers)
 
 
-@asynccontextmanager
-async def postgres(run: Run) -> AsyncIterator[Postgres | ExternalPostgres]:
-    """A server.
+async def postgres(run: Run) -> Postgres | ExternalPostgres:
+    """Give a server; it ends with the run.
 
     Raises:
         LocalError: it doesn't start.
     """
-    prefix = f"r{run.id.replace('-', '_')}_"
     if dsn := os.environ.get("DATABASE_URL"):
-        yield ExternalPostgres(dsn, prefix)
-    elif _docker():
+        return ExternalPostgres(dsn, prefix=f"r{run.id.replace('-', '_')}_")
+    if _docker():
         from recoup_local.containers import postgres_container  # noqa: PLC0415 - docker's client takes 0.3 s
 
-        async with postgres_container() as admin_dsn:
-            yield ExternalPostgres(admin_dsn, "")
-    else:
-        server = await Postgres.start(run)
-        try:
-            yield server
-        finally:
-            await server.process.stop()
+        return ExternalPostgres(await postgres_container(run), prefix="")
+    return await Postgres.start(run)
+
+
+def databases(run: Run, server: Postgres | ExternalPostgres) -> Databases:
+    """Make databases on a server; on one that others use they are dropped at the end of the run."""
+    if isinstance(server, Postgres):
+        return Databases(server.admin_dsn)
+    made = Databases(server.admin_dsn, server.prefix)
+    if server.prefix:
+        run.at_the_end(made.close)
+    return made
 
 
 def _docker() -> bool:

@@ -1,0 +1,195 @@
+"""The whole house on one machine: broker, databases, mail and the four services, each with its environment.
+
+`make up`, the demo and the end-to-end tests open the same house. Every secret is made for the run and lives in
+the environment of those who need it.
+"""
+
+import asyncio
+import secrets
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from recoup_events.topics import PARTITIONS_ON_ONE_MACHINE, TOPICS
+from recoup_local import sources
+from recoup_local.databases import Database
+from recoup_local.kafka import Kafka
+from recoup_local.mail.process import MailSink, start_mail
+from recoup_local.ports import LOOPBACK, free_port
+from recoup_local.postgres import Postgres
+from recoup_local.run import Run
+from recoup_local.services import Service, run_command
+from recoup_local.topics import create_topics
+
+ADAPTER, SCHEDULER, NOTIFIER, PORTAL = SERVICES = (
+    "gateway-adapter",
+    "retry-scheduler",
+    "notifier",
+    "portal-api",
+)
+KEY_ID = "local-1"
+
+
+def _thirty_two_bytes() -> str:
+    return b64encode(secrets.token_bytes(32)).decode()
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where everybody listens, chosen before anybody starts, for they are told of each other."""
+
+    ops: Mapping[str, int]
+    ingest: int
+    adapter: int
+    notifier: int
+    portal: int
+
+    @classmethod
+    def choose(cls, services: Iterable[str] = SERVICES) -> "Ports":
+        """Take free ones, none twice."""
+        names = list(services)
+        chosen: set[int] = set()
+        while len(chosen) < len(names) + 4:
+            chosen.add(free_port())
+        ingest, adapter, notifier, portal, *ops = chosen
+        return cls(dict(zip(names, ops, strict=True)), ingest, adapter, notifier, portal)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Made anew for each run."""
+
+    internal: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    sealing: str = field(default_factory=_thirty_two_bytes, repr=False)
+    portal: str = field(default_factory=_thirty_two_bytes, repr=False)
+    signing: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate, repr=False)
+
+
+@dataclass
+class House:
+    """What runs. Services are started by `start`, which a test may do for some of them only."""
+
+    run: Run
+    kafka: Kafka | sources.ExternalKafka
+    postgres: Postgres | sources.ExternalPostgres
+    databases: Mapping[str, Database]
+    mail: MailSink
+    ports: Ports
+    environments: Mapping[str, Mapping[str, str]] = field(repr=False)
+    services: dict[str, Service] = field(default_factory=dict)
+
+    @property
+    def portal_url(self) -> str:
+        """The merchant API, its documentation below /docs, and the customer's pages."""
+        return _url(self.ports.portal)
+
+    @property
+    def ingest_url(self) -> str:
+        """Where gateways post webhooks."""
+        return _url(self.ports.ingest)
+
+    async def start(self, *names: str) -> None:
+        """Start services, all four unless named, and wait until each is ready."""
+        for name in names or SERVICES:
+            self.services[name] = Service(self.run, name, self.environments[name])
+            self.services[name].launch()
+        await asyncio.gather(*(self.services[name].ready() for name in names or SERVICES))
+
+    async def command(self, service: str, *arguments: str) -> str:
+        """Run a command of a service in its environment, for instance `create-merchant`."""
+        return await run_command(self.run, service, arguments, self.environments[service])
+
+
+async def open_house(
+    run: Run,
+    *,
+    services: Iterable[str] = SERVICES,
+    brokers: int = 1,
+    say: Callable[[str], None] = lambda _: None,
+) -> House:
+    """Bring up broker, databases, topics and mail, and migrate; services don't run yet. It ends with the run.
+
+    Args:
+        run: what everything belongs to.
+        services: whose databases and environments are wanted.
+        brokers: 1 or 3.
+        say: is told each step.
+
+    Raises:
+        LocalError: a part doesn't start; the message says which and why.
+    """
+    names = list(services)
+    say("starting Kafka, Postgres and mail")
+    kafka = await sources.kafka(run, brokers)
+    postgres = await sources.postgres(run)
+    mail = await start_mail(run)
+    databases = sources.databases(run, postgres)
+    made = {name: await databases.create(name) for name in names}
+    say(f"creating {len(TOPICS)} topics and migrating {len(names)} databases")
+    topic_prefix = f"{run.id}." if isinstance(kafka, sources.ExternalKafka) else ""
+    topics = {topic_prefix + name: topic.config() for name, topic in TOPICS.items()}
+    await create_topics(kafka.bootstrap_servers, topics, partitions=PARTITIONS_ON_ONE_MACHINE)
+    await asyncio.gather(*(_migrate(run, name, made[name]) for name in names))
+    ports = Ports.choose(names)
+    shared = {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "KAFKA_TOPIC_PREFIX": topic_prefix,
+        "KAFKA_PARTITIONS": str(PARTITIONS_ON_ONE_MACHINE),
+    }
+    own = environments(ports, Secrets(), mail, made)
+    return House(run, kafka, postgres, made, mail, ports, {name: shared | own[name] for name in names})
+
+
+def environments(
+    ports: Ports, own: Secrets, mail: MailSink, databases: Mapping[str, Database]
+) -> dict[str, dict[str, str]]:
+    """What each service is told, by service."""
+    callers = f"{PORTAL}={own.internal}"
+    public = b64encode(own.signing.public_key().public_bytes_raw()).decode()
+    told = {
+        ADAPTER: {
+            "INGEST_PORT": str(ports.ingest),
+            "INTERNAL_PORT": str(ports.adapter),
+            "INTERNAL_CALLERS": callers,
+            "SEALING_KEYS": f"{KEY_ID}={own.sealing}",
+        },
+        SCHEDULER: {},
+        NOTIFIER: {
+            "INTERNAL_PORT": str(ports.notifier),
+            "INTERNAL_CALLERS": callers,
+            "SMTP_URL": mail.smtp_url,
+            "MAIL_FROM": "billing@recoup.example",
+            "PAY_LINK_SIGNING_KEY": f"{KEY_ID}={b64encode(own.signing.private_bytes_raw()).decode()}",
+            "PORTAL_BASE_URL": _url(ports.portal),
+        },
+        PORTAL: {
+            "HTTP_PORT": str(ports.portal),
+            "PORTAL_BASE_URL": _url(ports.portal),
+            "PORTAL_SECRET": own.portal,
+            "PAY_LINK_PUBLIC_KEYS": f"{KEY_ID}={public}",
+            "GATEWAY_ADAPTER_URL": _url(ports.adapter),
+            "NOTIFIER_URL": _url(ports.notifier),
+            "INTERNAL_SECRET": own.internal,
+            "INGEST_BASE_URL": _url(ports.ingest),
+        },
+    }
+    for name, database in databases.items():
+        told[name] |= {"DATABASE_URL": database.app_dsn, "OPS_PORT": str(ports.ops[name])}
+    if PORTAL in databases:
+        told[PORTAL]["HTTP_DATABASE_URL"] = databases[PORTAL].http_dsn
+    return told
+
+
+async def _migrate(run: Run, service: str, database: Database) -> None:
+    environment = {
+        "MIGRATION_DATABASE_URL": database.owner_dsn,
+        "APP_ROLE": database.app_role,
+        "HTTP_ROLE": database.http_role,
+    }
+    await run_command(run, service, ["migrate"], environment)
+
+
+def _url(port: int) -> str:
+    return f"http://{LOOPBACK}:{port}"

@@ -1,0 +1,149 @@
+"""`make up` and `make down`: the one house that outlives the command that started it.
+
+`.local/run.json` (readable by its owner alone: it holds the services' environments) names its processes by pid
+and start time, so that `down` ends them and never a stranger with a recycled number.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from recoup_local.house import House, open_house
+from recoup_local.processes import Identity, end, marked
+from recoup_local.run import Run
+from recoup_local.services import console_script
+from recoup_local.state import LocalError, state_directory
+
+FILE = "run.json"
+MOMENT = 5.0  # seconds for the last ones to leave
+
+
+@dataclass(frozen=True)
+class Up:
+    """What `make up` started."""
+
+    run: str
+    processes: Mapping[str, Identity]
+    directories: tuple[str, ...]  # data, removed by `down`
+    places: Mapping[str, str]  # what to open
+    environments: Mapping[str, Mapping[str, str]]  # by service
+
+    @classmethod
+    def of(cls, run: Run, opened: House) -> Self:
+        """Describe a house."""
+        adapter = opened.services["gateway-adapter"]
+        places = {
+            "portal": opened.portal_url,
+            "merchant API": f"{opened.portal_url}/docs",
+            "webhooks": opened.ingest_url,
+            "mail": opened.mail.url,
+            "metrics": f"{adapter.ops_url}/metrics",
+            "Kafka": opened.kafka.bootstrap_servers,
+            "logs": str(run.logs),
+        }
+        living = {
+            name: process.identity for name, process in run.processes.items() if process.returncode is None
+        }
+        directories = tuple(str(path) for path in run.removed_at_the_end)
+        return cls(run.id, living, directories, places, opened.environments)
+
+    @classmethod
+    def read(cls, state: Path) -> Self | None:
+        """Read what is up, None if nothing was started."""
+        try:
+            told = json.loads((state / FILE).read_text())
+        except FileNotFoundError:
+            return None
+        processes = {name: Identity(**identity) for name, identity in told.pop("processes").items()}
+        return cls(processes=processes, directories=tuple(told.pop("directories")), **told)
+
+    def write(self, state: Path) -> None:
+        """Keep it, whole or not at all."""
+        draft = state / f".{FILE}.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        draft.replace(state / FILE)
+
+    def ended(self) -> list[str]:
+        """The names of those that live no more."""
+        return [name for name, identity in self.processes.items() if identity.find() is None]
+
+
+async def up(state: Path | None = None) -> Up:
+    """Start everything and let it go; when it is up already, say so.
+
+    Raises:
+        LocalError: something doesn't start, or a part of what was up has ended.
+    """
+    state = state or state_directory()
+    if os.environ.get("RECOUP_LOCAL") == "docker":
+        raise LocalError("containers end with the command that started them: `make up` runs on this machine")
+    if there := Up.read(state):
+        if not (ended := there.ended()):
+            return there
+        if len(ended) < len(there.processes):
+            raise LocalError(
+                f"{', '.join(ended)} ended since `make up` (logs: {there.places['logs']}): `make down`"
+            )
+        down(state)
+    run = Run(state)
+    try:
+        opened = await open_house(run, say=print)
+        print("starting the services")
+        await opened.start()
+        there = Up.of(run, opened)
+        there.write(state)
+    except BaseException:
+        await run.close()
+        raise
+    await run.let_go()
+    return there
+
+
+def down(state: Path | None = None) -> list[str]:
+    """End everything that `up` started, and what that started, and remove its data; logs stay.
+
+    Returns:
+        What was ended, by name or pid.
+    """
+    state = state or state_directory()
+    there = Up.read(state)
+    if there is None:
+        return []
+    names = {identity.pid: name for name, identity in there.processes.items()}
+    pids = end(there.run, list(there.processes.values()))
+    deadline = time.monotonic() + MOMENT
+    while (left := [process.pid for process in marked(there.run)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if left:
+        raise LocalError(f"these processes don't end: {left}")
+    for directory in there.directories:
+        shutil.rmtree(directory, ignore_errors=True)
+    (state / FILE).unlink()
+    return [names.get(pid, str(pid)) for pid in pids]
+
+
+def become(service: str, arguments: list[str]) -> None:
+    """Become a command of a service of what is up, with its environment. Doesn't return.
+
+    Raises:
+        LocalError: nothing is up, or there is no such service.
+    """
+    there = Up.read(state_directory())
+    if there is None:
+        raise LocalError("nothing is up: `make up`")
+    if service not in there.environments:
+        raise LocalError(f"{service} is no service: {', '.join(there.environments)}")
+    program = str(console_script(service))
+    os.execve(program, [program, *arguments], os.environ | there.environments[service])  # noqa: S606 - no shell is the point
+
+
+def run_up() -> Up:
+    """Start everything, from a command line."""
+    return asyncio.run(up())
