@@ -29,6 +29,10 @@ lock: ## Resolve requirements.lock again, with hashes and without any index addr
 
 # --- on this machine --------------------------------------------------------------------------------------
 
+.PHONY: demo
+demo: setup ## Fail 300 renewals, recover what can be recovered, check the books
+	@$(BIN)/python -m recoup_local.demo
+
 .PHONY: up
 up: setup ## Start Kafka, Postgres, mail and the services, and say what to open
 	@$(BIN)/recoup-local up

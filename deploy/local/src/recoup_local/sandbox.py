@@ -1,0 +1,181 @@
+"""A sandbox merchant that is connected to the practice gateway: what the demo and the end-to-end tests begin with."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import aiohttp
+
+from recoup_local.house import PORTAL, House
+from recoup_local.practice import PracticeGateway, start_practice_gateway
+from recoup_local.state import LocalError
+
+STEADY = 1.3
+"""Real seconds after a change of the clock until everybody has heard of it."""
+
+
+class MerchantApi:
+    """portal-api, as this merchant."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = url
+        self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"})
+
+    async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Call `/v1<path>`.
+
+        Raises:
+            LocalError: it refused; the message says why.
+        """
+        async with self._http.request(method, f"{self._url}/v1{path}", json=body) as answer:
+            told = await answer.json() if answer.content_type == "application/json" else await answer.text()
+            if answer.status >= 400:
+                raise LocalError(f"portal-api refused {method} {path}: {answer.status} {told}")
+            return told
+
+    async def cases(self, state: str | None = None) -> list[dict[str, Any]]:
+        """Read all cases, or those in a state."""
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            chosen = (f"&state={state}" if state else "") + (f"&cursor={cursor}" if cursor else "")
+            page = await self.call("GET", f"/cases?limit=200{chosen}")
+            found += page["cases"]
+            if not (cursor := page["next"]):
+                return found
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close()
+
+
+@dataclass
+class Sandbox:
+    """The merchant, its account, and the gateway behind it."""
+
+    house: House
+    gateway: PracticeGateway
+    merchant_id: str
+    account_id: str
+    api: MerchantApi
+    api_key: str = field(repr=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.api.close()
+
+    async def run_clock(self, rate: float) -> None:
+        """Let the merchant's clock run `rate` times as fast as real time, and wait until everybody knows."""
+        await self.api.call("PUT", "/sandbox/clock", {"rate": rate})
+        await asyncio.sleep(STEADY)
+
+    async def now(self) -> datetime:
+        """Read the merchant's clock."""
+        clock = await self.api.call("GET", "/sandbox/clock")
+        return datetime.fromisoformat(clock["now"])
+
+    async def faults(self, **rules: list[dict[str, Any]]) -> None:
+        """Make the gateway fail on purpose: `requests=[…]`, `webhooks=[…]`."""
+        await self.gateway.control("PUT", f"/accounts/{self.account_id}/faults", rules)
+
+    async def renewals(self, count: int, **how: Any) -> list[dict[str, Any]]:
+        """Let subscriptions renew and fail."""
+        body = {"account": self.account_id, "count": count, **how}
+        told = await self.gateway.control("POST", "/renewals", body)
+        renewals: list[dict[str, Any]] = told["renewals"]
+        return renewals
+
+    async def ledger(self) -> dict[str, Any]:
+        """Read the oracle: what was captured, by invoice, and what was captured twice."""
+        summary: dict[str, Any] = await self.gateway.control(
+            "GET", f"/ledger/summary?account={self.account_id}"
+        )
+        return summary
+
+    async def obligations(self) -> dict[str, dict[str, Any]]:
+        """Read every invoice at the gateway and what it still asks for."""
+        told = await self.gateway.control("GET", f"/obligations?account={self.account_id}")
+        return {item["invoice"]: item for item in told["obligations"]}
+
+    async def setting(self, name: str, value: Mapping[str, Any]) -> None:
+        """Change a setting."""
+        await self.api.call("PUT", f"/settings/{name}", value)
+
+
+async def open_sandbox(
+    house: House,
+    *,
+    name: str = "Acme Coffee",
+    begins: datetime = datetime(2026, 3, 2, 8, tzinfo=UTC),
+    api_version: str = "2020-08-27",
+    dunning: Mapping[str, Any] | None = None,
+    gateway: PracticeGateway | None = None,
+) -> Sandbox:
+    """Make a merchant with a clock of its own, start the gateway on that clock, and connect the two.
+
+    Args:
+        house: its services run.
+        name: of the merchant.
+        begins: what its clock shows at first; it stands still until `run_clock`.
+        api_version: of the gateway's webhooks.
+        dunning: the gateway's own retries, on by default as on the real one.
+        gateway: one that runs already.
+    """
+    made = json.loads(
+        (await house.command(PORTAL, "create-merchant", "--name", name, "--sandbox")).splitlines()[-1]
+    )
+    api = MerchantApi(house.portal_url, made["api_key"])
+    await api.call("PUT", "/sandbox/clock", {"rate": 0, "now": begins.isoformat()})
+    gateway = gateway or await start_practice_gateway(
+        house.run, clock_url=f"{house.portal_url}/v1/sandbox/clock", clock_token=made["api_key"]
+    )
+    account_id = f"acct_{secrets.token_hex(6)}"
+    account = await gateway.control(
+        "POST", "/accounts", {"id": account_id, "name": name, "api_version": api_version}
+    )
+    secret = f"whsec_{secrets.token_urlsafe(24)}"
+    told = await api.call(
+        "PUT",
+        f"/accounts/{account_id}",
+        {
+            "gateway": "stripe",
+            "name": name,
+            "livemode": False,
+            "base_url": gateway.url,
+            "api_key": account["api_key"],
+            "webhook_secret": secret,
+            "api_version": api_version,
+        },
+    )
+    await gateway.control(
+        "POST",
+        f"/accounts/{account_id}",
+        {
+            "webhooks": [{"url": told["webhook_url"], "secret": secret, "events": ["*"]}],
+            "draft_seconds": 0,
+            **({"dunning": dunning} if dunning else {}),
+        },
+    )
+    sandbox = Sandbox(house, gateway, made["merchant_id"], account_id, api, made["api_key"])
+    await _same_clock(sandbox)
+    return sandbox
+
+
+async def _same_clock(sandbox: Sandbox) -> None:
+    """Wait until the gateway shows the merchant's time."""
+    wanted = await sandbox.now()
+    deadline = time.monotonic() + 30
+    while True:
+        told = await sandbox.gateway.control("GET", f"/accounts/{sandbox.account_id}/clock")
+        if abs((datetime.fromisoformat(told["now"]) - wanted).total_seconds()) < 60:
+            return
+        if time.monotonic() > deadline:
+            raise LocalError(f"the practice gateway shows {told['now']}, the merchant {wanted}")
+        await asyncio.sleep(0.1)
