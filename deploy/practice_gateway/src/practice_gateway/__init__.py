@@ -1,1 +1,1 @@
-"""A payment gateway to practise on: Stripe's wire format, test cards, its own retries, and an fsynced ledger."""
+"""A payment gateway to practise on: Stripe's wire format, test cards, own retries, an fsynced ledger."""

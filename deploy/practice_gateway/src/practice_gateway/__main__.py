@@ -1,0 +1,5 @@
+"""`python -m practice_gateway`."""
+
+from practice_gateway.cli import main
+
+main()

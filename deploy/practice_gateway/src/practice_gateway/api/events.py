@@ -1,0 +1,58 @@
+"""/v1/events: newest first, with cursors both ways, for 30 days."""
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from practice_gateway.api.call import Call, Route, created_filter, cursor
+from practice_gateway.errors import no_such
+from practice_gateway.events import Event
+from practice_gateway.wire import Wire
+
+MAX_TYPES = 20  # docs.stripe.com/api/events/list
+
+
+async def list_all(call: Call) -> Wire:
+    """GET /v1/events by type, types[], created and the cursors."""
+    params, log = call.params, call.account.events
+    at, within = cursor(params), created_filter(params)
+    types = set(params.texts("types") or [])
+    single = params.text("type")
+    if single is not None:
+        types.add(single)
+    params.accept("delivery_success")
+    params.done()
+    for identifier, name in ((at.after, "starting_after"), (at.before, "ending_before")):
+        if identifier is not None and log.get(identifier) is None:
+            raise no_such("event", identifier, name)
+    source = log.oldest_first(at.before) if at.before else log.newest_first(at.after)
+    found = list(islice(_matching(source, types, within), at.limit + 1))
+    page = found[: at.limit]
+    if at.before:
+        page.reverse()
+    data = [json.loads(event.body) for event in page]
+    return {"object": "list", "data": data, "has_more": len(found) > at.limit, "url": "/v1/events"}
+
+
+def _matching(source: Iterator[Event], types: set[str], within: Callable[[int], bool]) -> Iterator[Event]:
+    return (
+        event
+        for event in source
+        if within(event.created) and (not types or any(_is(event.type, wanted) for wanted in types))
+    )
+
+
+def _is(event_type: str, wanted: str) -> bool:
+    return event_type == wanted or (wanted.endswith(".*") and event_type.startswith(wanted[:-1]))
+
+
+async def retrieve(call: Call) -> Wire:
+    """GET /v1/events/{id}."""
+    event = call.account.events.get(call.path["id"])
+    if event is None:
+        raise no_such("event", call.path["id"])
+    found: Wire = json.loads(event.body)
+    return found
+
+
+ROUTES: list[Route] = [("GET", "/v1/events", list_all), ("GET", "/v1/events/{id}", retrieve)]

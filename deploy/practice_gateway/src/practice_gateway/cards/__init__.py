@@ -1,0 +1,1 @@
+"""Test cards, the scripts that make a card behave over time, and the issuer that decides."""
