@@ -64,6 +64,7 @@ class Sandbox:
     account_id: str
     api: MerchantApi
     api_key: str = field(repr=False)
+    own_gateway: bool = True
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,7 +75,15 @@ class Sandbox:
     async def run_clock(self, rate: float) -> None:
         """Let the merchant's clock run `rate` times as fast as real time, and wait until everybody knows."""
         await self.api.call("PUT", "/sandbox/clock", {"rate": rate})
+        await self._tell_gateway()
         await asyncio.sleep(STEADY)
+
+    async def _tell_gateway(self) -> None:
+        """Set the account's clock at a gateway that serves other merchants too; one of our own reads it by itself."""
+        if not self.own_gateway:
+            clock = await self.api.call("GET", "/sandbox/clock")
+            line = {name: clock[name] for name in ("origin_real", "origin_merchant", "rate")}
+            await self.gateway.control("PUT", f"/accounts/{self.account_id}/clock", line)
 
     async def now(self) -> datetime:
         """Read the merchant's clock."""
@@ -104,6 +113,16 @@ class Sandbox:
         told = await self.gateway.control("GET", f"/obligations?account={self.account_id}")
         return {item["invoice"]: item for item in told["obligations"]}
 
+    async def stripe(self, method: str, path: str, params: Mapping[str, str] | None = None) -> Any:
+        """Ask the gateway as the merchant would, past Recoup."""
+        account = await self.gateway.control("GET", f"/accounts/{self.account_id}")
+        auth = aiohttp.BasicAuth(account["api_key"], "")
+        async with (
+            aiohttp.ClientSession(auth=auth) as http,
+            http.request(method, f"{self.gateway.url}{path}", data=params) as answer,
+        ):
+            return await answer.json()
+
     async def setting(self, name: str, value: Mapping[str, Any]) -> None:
         """Change a setting."""
         await self.api.call("PUT", f"/settings/{name}", value)
@@ -126,16 +145,17 @@ async def open_sandbox(
         begins: what its clock shows at first; it stands still until `run_clock`.
         api_version: of the gateway's webhooks.
         dunning: the gateway's own retries, on by default as on the real one.
-        gateway: one that runs already.
+        gateway: one that runs already, and that may serve other merchants too.
     """
     made = json.loads(
         (await house.command(PORTAL, "create-merchant", "--name", name, "--sandbox")).splitlines()[-1]
     )
     api = MerchantApi(house.portal_url, made["api_key"])
     await api.call("PUT", "/sandbox/clock", {"rate": 0, "now": begins.isoformat()})
-    gateway = gateway or await start_practice_gateway(
-        house.run, clock_url=f"{house.portal_url}/v1/sandbox/clock", clock_token=made["api_key"]
-    )
+    own_gateway = gateway is None
+    if gateway is None:
+        clock_url = f"{house.portal_url}/v1/sandbox/clock"
+        gateway = await start_practice_gateway(house.run, clock_url=clock_url, clock_token=made["api_key"])
     account_id = f"acct_{secrets.token_hex(6)}"
     account = await gateway.control(
         "POST", "/accounts", {"id": account_id, "name": name, "api_version": api_version}
@@ -163,7 +183,8 @@ async def open_sandbox(
             **({"dunning": dunning} if dunning else {}),
         },
     )
-    sandbox = Sandbox(house, gateway, made["merchant_id"], account_id, api, made["api_key"])
+    sandbox = Sandbox(house, gateway, made["merchant_id"], account_id, api, made["api_key"], own_gateway)
+    await sandbox._tell_gateway()  # noqa: SLF001  # the same module
     await _same_clock(sandbox)
     return sandbox
 

@@ -92,11 +92,12 @@ class Customers:
             link = next((link for link in mail["links"] if link.startswith(f"{self._portal_url}/pay/")), None)
             if link and address not in self._acted and _draw(address) < self._willing:
                 self._acted.add(address)
-                task = asyncio.create_task(self._mend(address, link))
+                task = asyncio.create_task(self.mend(address, link))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _mend(self, address: str, link: str) -> None:
+    async def mend(self, address: str, link: str) -> None:
+        """Open a pay link and enter a new card, page by page."""
         async with self._at_once, aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
             try:
                 if await self._through_the_pages(browser, link):

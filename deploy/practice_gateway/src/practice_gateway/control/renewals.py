@@ -123,7 +123,7 @@ async def _renewal(
 def _customer(account: Account, order: Order, currency: str, number: int) -> Customer:
     draw = order.draw
     customer = new_customer(account, account.now() - 6 * MONTH)
-    customer.email = f"customer-{number}@example.org"
+    customer.email = f"customer-{number}.{account.id}@example.org"
     customer.name = f"{draw.choice(GIVEN)} {draw.choice(FAMILY)}"
     customer.preferred_locales = ["it"] if draw.random() < order.italian else ["en"]
     customer.address = {"country": draw.choice(COUNTRIES[currency])}
@@ -151,6 +151,7 @@ def _subscription(account: Account, customer: Customer, price: Price) -> Subscri
 def _told(customer: Customer, subscription: Subscription, invoice: Invoice, reason: str) -> Answer:
     return {
         "customer": customer.id,
+        "email": customer.email,
         "subscription": subscription.id,
         "invoice": invoice.id,
         "payment_method": customer.default_payment_method,

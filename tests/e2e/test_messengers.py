@@ -1,0 +1,90 @@
+"""However the gateway tells it, the same comes of it: repeats, disorder, silence."""
+
+from typing import Any
+
+import pytest
+
+from recoup_local.demo.verdict import CLOSED, judge
+from recoup_local.pytest_plugin import eventually
+from recoup_local.sandbox import Sandbox
+
+from .conftest import OpenSandbox
+
+DAY = 86_400.0
+COUNT = 40
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]
+
+
+async def all_closed(sandbox: Sandbox, wanted: int) -> list[dict[str, Any]] | None:
+    cases = await sandbox.api.cases()
+    return cases if len(cases) == wanted and all(case["state"] in CLOSED for case in cases) else None
+
+
+async def play(sandbox: Sandbox, rate: float = DAY / 4) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Let renewals fail and the clock run until every case is closed; check the books."""
+    renewals = await sandbox.renewals(COUNT, seed=11)
+    await sandbox.run_clock(rate)
+    cases = await eventually(lambda: all_closed(sandbox, COUNT), within=150)
+    await check_books(sandbox, [renewal["invoice"] for renewal in renewals], cases)
+    return renewals, cases
+
+
+async def check_books(sandbox: Sandbox, failed: list[str], cases: list[dict[str, Any]]) -> None:
+    ledger = await sandbox.ledger()
+    now = (await sandbox.now()).isoformat()
+    verdict = judge(failed, cases, ledger["invoices"], await sandbox.obligations(), now)
+    assert verdict.complaints == []
+
+
+def told(renewals: list[dict[str, Any]], cases: list[dict[str, Any]]) -> list[tuple[str, str, int]]:
+    """What became of each renewal, in the order in which they were made."""
+    by_invoice = {case["invoice_id"]: case for case in cases}
+    return [
+        (
+            renewal["reason"],
+            by_invoice[renewal["invoice"]]["state"],
+            (by_invoice[renewal["invoice"]]["recovered"] or {"minor": 0})["minor"],
+        )
+        for renewal in renewals
+    ]
+
+
+async def test_every_webhook_five_times_in_random_order_changes_nothing(merchant: OpenSandbox) -> None:
+    clean = await merchant()
+    shuffled = await merchant()
+    await shuffled.faults(webhooks=[{"kind": "shuffle", "copies": 5, "seconds": 1.0, "seed": 3}])
+    assert told(*await play(shuffled)) == told(*await play(clean))
+
+
+async def test_a_gateway_that_loses_answers_and_is_busy_charges_nobody_twice(merchant: OpenSandbox) -> None:
+    sandbox = await merchant()
+    pay = r"POST /v1/invoices/.*/pay"
+    await sandbox.faults(
+        requests=[
+            {"kind": "lose_before", "match": pay, "probability": 0.1, "seed": 1},
+            {"kind": "lose_after", "match": pay, "probability": 0.1, "seed": 2},
+            {"kind": "error", "status": 429, "match": pay, "probability": 0.1, "seed": 3},
+            {"kind": "error", "status": 409, "match": pay, "probability": 0.05, "seed": 4},
+            {"kind": "error", "status": 500, "match": pay, "probability": 0.05, "seed": 5},
+            {"kind": "error_after", "status": 500, "match": pay, "probability": 0.05, "seed": 6},
+        ]
+    )
+    await play(sandbox)
+
+
+async def test_an_endpoint_that_was_dead_for_three_days_misses_no_case(merchant: OpenSandbox) -> None:
+    sandbox = await merchant()
+    await sandbox.faults(webhooks=[{"kind": "drop", "probability": 1.0}])
+    renewals = await sandbox.renewals(COUNT, seed=5)
+    assert await sandbox.api.cases() == []
+    began = await sandbox.now()
+    await sandbox.run_clock(DAY / 4)
+    await eventually(lambda: _three_days_later(sandbox, began.timestamp()), within=60)
+    await sandbox.faults()
+    cases = await eventually(lambda: all_closed(sandbox, COUNT), within=150)
+    assert {case["invoice_id"] for case in cases} == {renewal["invoice"] for renewal in renewals}
+    await check_books(sandbox, [renewal["invoice"] for renewal in renewals], cases)
+
+
+async def _three_days_later(sandbox: Sandbox, began: float) -> bool:
+    return (await sandbox.now()).timestamp() > began + 3 * DAY
