@@ -48,3 +48,9 @@ lock-kafka: setup ## Resolve Kafka's jars again and write their SHA-256 sums int
 .PHONY: docs
 docs: .venv/.synced ## Generate docs/events.md, AsyncAPI and JSON Schemas from the models
 	@$(BIN)/python -m recoup_events.generate docs
+
+.PHONY: faults
+KILLS ?= 3
+SEED ?= 1
+faults: setup ## kill -9 each service under load: make faults KILLS=25 SEED=4
+	@KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m pytest tests/faults -q -s

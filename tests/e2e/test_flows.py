@@ -30,7 +30,7 @@ async def case_of(sandbox: Sandbox, invoice: str) -> dict[str, Any] | None:
 async def case_is(sandbox: Sandbox, invoice: str, state: str) -> dict[str, Any]:
     """Wait until the case of an invoice is in a state."""
 
-    async def look() -> dict[str, Any] | None:
+    async def look() -> dict[str, Any]:
         case = await case_of(sandbox, invoice)
         assert case is not None, "no case yet"
         assert case["state"] == state, f"{case['state']}: {case['reason']}"

@@ -121,7 +121,8 @@ class Sandbox:
             aiohttp.ClientSession(auth=auth) as http,
             http.request(method, f"{self.gateway.url}{path}", data=params) as answer,
         ):
-            return await answer.json()
+            told: Any = await answer.json()
+            return told
 
     async def setting(self, name: str, value: Mapping[str, Any]) -> None:
         """Change a setting."""
