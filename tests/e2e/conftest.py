@@ -26,7 +26,7 @@ async def house() -> AsyncIterator[House]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def gateway(house: House) -> PracticeGateway:
     """One practice gateway for all merchants."""
-    return await start_practice_gateway(house.run)
+    return await start_practice_gateway(house.run, house.ports.gateway)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

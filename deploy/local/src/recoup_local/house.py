@@ -45,16 +45,17 @@ class Ports:
     adapter: int
     notifier: int
     portal: int
+    gateway: int
 
     @classmethod
     def choose(cls, services: Iterable[str] = SERVICES) -> "Ports":
         """Take free ones, none twice."""
         names = list(services)
         chosen: set[int] = set()
-        while len(chosen) < len(names) + 4:
+        while len(chosen) < len(names) + 5:
             chosen.add(free_port())
-        ingest, adapter, notifier, portal, *ops = chosen
-        return cls(dict(zip(names, ops, strict=True)), ingest, adapter, notifier, portal)
+        ingest, adapter, notifier, portal, gateway, *ops = chosen
+        return cls(dict(zip(names, ops, strict=True)), ingest, adapter, notifier, portal, gateway)
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ def environments(
             "NOTIFIER_URL": _url(ports.notifier),
             "INTERNAL_SECRET": own.internal,
             "INGEST_BASE_URL": _url(ports.ingest),
+            "GATEWAY_BASE_URLS": _url(ports.gateway),
         },
     }
     for name, database in databases.items():

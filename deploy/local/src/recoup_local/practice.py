@@ -48,12 +48,13 @@ class PracticeGateway:
 
 
 async def start_practice_gateway(
-    run: Run, *, clock_url: str | None = None, clock_token: str | None = None
+    run: Run, port: int = 0, *, clock_url: str | None = None, clock_token: str | None = None
 ) -> PracticeGateway:
     """Start it and wait until it listens.
 
     Args:
         run: what it belongs to; its ledger lies in the run's directory and stays.
+        port: where it listens; 0 takes a free one.
         clock_url: where the sandbox merchant's clock is read, `{account}` standing for the account.
         clock_token: the bearer token for that.
 
@@ -68,7 +69,15 @@ async def start_practice_gateway(
         environment["PRACTICE_CLOCK_TOKEN"] = clock_token
     state = run.directory / "practice-gateway"
     state.mkdir(exist_ok=True)
-    argv = [sys.executable, "-m", "practice_gateway", "--port", str(free_port()), "--state", str(state)]
+    argv = [
+        sys.executable,
+        "-m",
+        "practice_gateway",
+        "--port",
+        str(port or free_port()),
+        "--state",
+        str(state),
+    ]
     process = run.start("practice-gateway", argv, environment=environment)
     deadline = time.monotonic() + READY_WITHIN
     while True:

@@ -156,7 +156,9 @@ async def open_sandbox(
     own_gateway = gateway is None
     if gateway is None:
         clock_url = f"{house.portal_url}/v1/sandbox/clock"
-        gateway = await start_practice_gateway(house.run, clock_url=clock_url, clock_token=made["api_key"])
+        gateway = await start_practice_gateway(
+            house.run, house.ports.gateway, clock_url=clock_url, clock_token=made["api_key"]
+        )
     account_id = f"acct_{secrets.token_hex(6)}"
     account = await gateway.control(
         "POST", "/accounts", {"id": account_id, "name": name, "api_version": api_version}
