@@ -19,6 +19,7 @@ from recoup_local.kafka import Kafka
 from recoup_local.mail.process import MailSink, start_mail
 from recoup_local.ports import LOOPBACK, free_port
 from recoup_local.postgres import Postgres
+from recoup_local.practice import PracticeGateway
 from recoup_local.run import Run
 from recoup_local.services import Service, run_command
 from recoup_local.topics import create_topics
@@ -45,16 +46,17 @@ class Ports:
     adapter: int
     notifier: int
     portal: int
+    practice: int
 
     @classmethod
     def choose(cls, services: Iterable[str] = SERVICES) -> "Ports":
         """Take free ones, none twice."""
         names = list(services)
         chosen: set[int] = set()
-        while len(chosen) < len(names) + 4:
+        while len(chosen) < len(names) + 5:
             chosen.add(free_port())
-        ingest, adapter, notifier, portal, *ops = chosen
-        return cls(dict(zip(names, ops, strict=True)), ingest, adapter, notifier, portal)
+        ingest, adapter, notifier, portal, practice, *ops = chosen
+        return cls(dict(zip(names, ops, strict=True)), ingest, adapter, notifier, portal, practice)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class House:
     ports: Ports
     environments: Mapping[str, Mapping[str, str]] = field(repr=False)
     services: dict[str, Service] = field(default_factory=dict)
+    practice: PracticeGateway | None = None
 
     @property
     def portal_url(self) -> str:
@@ -96,6 +99,20 @@ class House:
             self.services[name] = Service(self.run, name, self.environments[name])
             self.services[name].launch()
         await asyncio.gather(*(self.services[name].ready() for name in names or SERVICES))
+
+    async def start_practice(
+        self, clock_url: str | None = None, clock_token: str | None = None
+    ) -> PracticeGateway:
+        """Start the practice gateway on the port that the services know; its ledger goes with the run.
+
+        Args:
+            clock_url: where it reads its accounts' clock, usually the portal's `/v1/sandbox/clock`.
+            clock_token: the API key of the sandbox merchant, for that.
+        """
+        state = self.run.data("practice-gateway")
+        self.practice = PracticeGateway(self.run, self.ports.practice, state, clock_url, clock_token)
+        await self.practice.start()
+        return self.practice
 
     async def command(self, service: str, *arguments: str) -> str:
         """Run a command of a service in its environment, for instance `create-merchant`."""
@@ -173,6 +190,7 @@ def environments(
             "NOTIFIER_URL": _url(ports.notifier),
             "INTERNAL_SECRET": own.internal,
             "INGEST_BASE_URL": _url(ports.ingest),
+            "GATEWAY_BASE_URLS": _url(ports.practice),
         },
     }
     for name, database in databases.items():

@@ -43,6 +43,7 @@ class Up:
             "merchant API": f"{opened.portal_url}/docs",
             "webhooks": opened.ingest_url,
             "mail": opened.mail.url,
+            **({"practice gateway": opened.practice.url} if opened.practice else {}),
             "metrics": f"{adapter.ops_url}/metrics",
             "Kafka": opened.kafka.bootstrap_servers,
             "logs": str(run.logs),
