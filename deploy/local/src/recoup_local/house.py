@@ -30,7 +30,7 @@ ADAPTER, SCHEDULER, NOTIFIER, PORTAL = SERVICES = (
     "notifier",
     "portal-api",
 )
-KEY_ID = "local-1"
+KEY_ID = "local1"
 
 
 def _thirty_two_bytes() -> str:
