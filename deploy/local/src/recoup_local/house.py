@@ -139,24 +139,45 @@ async def open_house(
     """
     names = list(services)
     say("starting Kafka, Postgres and mail")
-    kafka = await sources.kafka(run, brokers)
-    postgres = await sources.postgres(run)
-    mail = await start_mail(run)
-    databases = sources.databases(run, postgres)
-    made = {name: await databases.create(name) for name in names}
-    say(f"creating {len(TOPICS)} topics and migrating {len(names)} databases")
-    topic_prefix = f"{run.id}." if isinstance(kafka, sources.ExternalKafka) else ""
-    topics = {topic_prefix + name: topic.config() for name, topic in TOPICS.items()}
-    await create_topics(kafka.bootstrap_servers, topics, partitions=PARTITIONS_ON_ONE_MACHINE)
-    await asyncio.gather(*(_migrate(run, name, made[name]) for name in names))
+    try:
+        async with asyncio.TaskGroup() as together:
+            kafka = together.create_task(_kafka(run, brokers))
+            postgres = together.create_task(_postgres(run, names))
+            mail = together.create_task(start_mail(run))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    broker, topic_prefix = kafka.result()
+    server, made = postgres.result()
     ports = Ports.choose(names)
     shared = {
-        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
         "KAFKA_TOPIC_PREFIX": topic_prefix,
         "KAFKA_PARTITIONS": str(PARTITIONS_ON_ONE_MACHINE),
     }
-    own = environments(ports, Secrets(), mail, made)
-    return House(run, kafka, postgres, made, mail, ports, {name: shared | own[name] for name in names})
+    own = environments(ports, Secrets(), mail.result(), made)
+    complete = {name: shared | own[name] for name in names}
+    return House(run, broker, server, made, mail.result(), ports, complete)
+
+
+async def _kafka(run: Run, brokers: int) -> tuple[Kafka | sources.ExternalKafka, str]:
+    """Give a broker with Recoup's topics, and their prefix: on a broker that others use, the run's own."""
+    broker = await sources.kafka(run, brokers)
+    prefix = f"{run.id}." if isinstance(broker, sources.ExternalKafka) else ""
+    topics = {prefix + name: topic.config() for name, topic in TOPICS.items()}
+    await create_topics(broker.bootstrap_servers, topics, partitions=PARTITIONS_ON_ONE_MACHINE)
+    return broker, prefix
+
+
+async def _postgres(
+    run: Run, services: Iterable[str]
+) -> tuple[Postgres | sources.ExternalPostgres, dict[str, Database]]:
+    """Give a server with a migrated database for each service."""
+    server = await sources.postgres(run)
+    databases = sources.databases(run, server)
+    made = {name: await databases.create(name) for name in services}
+    for name, database in made.items():  # one after the other: Kafka starts beside them
+        await _migrate(run, name, database)
+    return server, made
 
 
 def environments(
