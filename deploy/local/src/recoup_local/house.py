@@ -19,7 +19,7 @@ from recoup_local.kafka import Kafka
 from recoup_local.mail.process import MailSink, start_mail
 from recoup_local.ports import LOOPBACK, free_port
 from recoup_local.postgres import Postgres
-from recoup_local.practice import PracticeGateway
+from recoup_local.practice import PracticeGateway, start_practice_gateway
 from recoup_local.run import Run
 from recoup_local.services import Service, run_command
 from recoup_local.topics import create_topics
@@ -103,15 +103,15 @@ class House:
     async def start_practice(
         self, clock_url: str | None = None, clock_token: str | None = None
     ) -> PracticeGateway:
-        """Start the practice gateway on the port that the services know; its ledger goes with the run.
+        """Start the practice gateway on the port that the portal lets a sandbox account name.
 
         Args:
             clock_url: where it reads its accounts' clock, usually the portal's `/v1/sandbox/clock`.
             clock_token: the API key of the sandbox merchant, for that.
         """
-        state = self.run.data("practice-gateway")
-        self.practice = PracticeGateway(self.run, self.ports.practice, state, clock_url, clock_token)
-        await self.practice.start()
+        self.practice = await start_practice_gateway(
+            self.run, port=self.ports.practice, clock_url=clock_url, clock_token=clock_token
+        )
         return self.practice
 
     async def command(self, service: str, *arguments: str) -> str:

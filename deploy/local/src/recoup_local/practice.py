@@ -66,7 +66,15 @@ class PracticeGateway:
         Raises:
             LocalError: it doesn't start.
         """
-        argv = [sys.executable, "-m", "practice_gateway", "--port", str(self.port), "--state", str(self.state)]
+        argv = [
+            sys.executable,
+            "-m",
+            "practice_gateway",
+            "--port",
+            str(self.port),
+            "--state",
+            str(self.state),
+        ]
         await self.run.start(NAME, argv, environment=self.environment).announcement()
 
 
