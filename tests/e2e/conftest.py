@@ -7,7 +7,7 @@ import aiohttp
 import pytest_asyncio
 
 from recoup_local.house import House, open_house
-from recoup_local.practice import PracticeGateway, start_practice_gateway
+from recoup_local.practice import PracticeGateway
 from recoup_local.run import Run
 from recoup_local.sandbox import Sandbox, open_sandbox
 
@@ -26,7 +26,7 @@ async def house() -> AsyncIterator[House]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def gateway(house: House) -> PracticeGateway:
     """One practice gateway for all merchants."""
-    return await start_practice_gateway(house.run, house.ports.gateway)
+    return await house.start_practice()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

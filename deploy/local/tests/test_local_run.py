@@ -15,7 +15,7 @@ from recoup_local.processes import Identity, end, marked
 from recoup_local.run import KEPT_RUNS, Run, living
 
 SHELL_WITH_CHILDREN = ["sh", "-c", "(setsid sleep 1001 &) ; sleep 1002 & sleep 1003"]
-DEAF = ["sh", "-c", "trap '' TERM; while true; do sleep 1; done"]
+DEAF = ["sh", "-c", "trap '' TERM; echo deaf; while true; do sleep 1; done"]
 LAUNCHER = f"""
 import asyncio
 from recoup_local.postgres import Postgres
@@ -56,6 +56,7 @@ async def test_it_ends_with_the_children_of_its_shells_even_those_that_left_the_
 async def test_a_process_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:
     async with Run(tmp_path) as run:
         process = run.start("deaf", DEAF)
+        await eventually(lambda: process.last_words() == "deaf")
         await process.stop(within=0.2)
         assert process.returncode == -signal.SIGKILL
     assert not list(marked(run.id))

@@ -8,6 +8,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from recoup_local.eventually import eventually
 from recoup_local.ports import free_port
 from recoup_local.processes import marked
 from recoup_local.run import Run
@@ -100,8 +101,9 @@ async def test_one_that_ends_at_once_says_its_last_words(run: Run) -> None:
 async def test_one_that_never_gets_ready_says_what_is_wrong(run: Run) -> None:
     service = miniature(run, "never", "never")
     service.launch()
-    with pytest.raises(LocalError, match="never isn't ready within 2 s: consumer behind"):
-        await service.ready(within=2)
+    await eventually(lambda: "replica" in service.log.read_text())
+    with pytest.raises(LocalError, match="never isn't ready within 1 s: consumer behind"):
+        await service.ready(within=1)
     await service.stop()
 
 

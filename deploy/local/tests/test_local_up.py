@@ -1,6 +1,7 @@
 """What `make up` leaves running, `make down` ends: that, all of it, and nothing else."""
 
 import asyncio
+import fcntl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import psutil
 import pytest
 
 from recoup_local.eventually import eventually
-from recoup_local.processes import Identity, marked
+from recoup_local.processes import Identity, end, marked
 from recoup_local.run import Run
 from recoup_local.state import LocalError
 from recoup_local.up import FILE, Up, down, up
@@ -94,6 +95,27 @@ async def test_up_with_containers_is_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("RECOUP_LOCAL", "docker")
     with pytest.raises(LocalError, match="containers end with the command"):
         await up(tmp_path)
+
+
+async def test_two_at_once_do_not_meet(tmp_path: Path) -> None:
+    run = await let_go(tmp_path)
+    with (tmp_path / "up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(LocalError, match="another `make up` or `make down` is at work"):
+            await up(tmp_path)
+        with pytest.raises(LocalError, match="another `make up` or `make down` is at work"):
+            down(tmp_path)
+    await end_all(run, tmp_path)
+
+
+async def test_after_a_restart_of_the_machine_nothing_is_up(tmp_path: Path) -> None:
+    run = await let_go(tmp_path)
+    await asyncio.to_thread(end, run.id, [process.identity for process in run.processes.values()])
+    there = Up.read(tmp_path)
+    assert there is not None
+    assert there.ended() == list(there.processes)
+    assert await end_all(run, tmp_path) == []
+    assert contents(run.directory) == ["logs"]
 
 
 async def test_the_file_with_the_secrets_is_its_owners_alone(tmp_path: Path) -> None:

@@ -42,6 +42,6 @@ def show(there: house_up.Up | None) -> None:
         print("nothing is up: `make up`")
         return
     for name, place in there.places.items():
-        print(f"  {name:<14}{place}")
+        print(f"  {name:<26}{place}")
     if ended := there.ended():
-        print(f"  ended         {', '.join(ended)}")
+        print(f"  {'ended':<26}{', '.join(ended)}")

@@ -19,6 +19,7 @@ from recoup_local.kafka import Kafka
 from recoup_local.mail.process import MailSink, start_mail
 from recoup_local.ports import LOOPBACK, free_port
 from recoup_local.postgres import Postgres
+from recoup_local.practice import PracticeGateway, start_practice_gateway
 from recoup_local.run import Run
 from recoup_local.services import Service, run_command
 from recoup_local.topics import create_topics
@@ -29,7 +30,7 @@ ADAPTER, SCHEDULER, NOTIFIER, PORTAL = SERVICES = (
     "notifier",
     "portal-api",
 )
-KEY_ID = "local-1"
+KEY_ID = "local1"
 
 
 def _thirty_two_bytes() -> str:
@@ -45,7 +46,7 @@ class Ports:
     adapter: int
     notifier: int
     portal: int
-    gateway: int
+    practice: int
 
     @classmethod
     def choose(cls, services: Iterable[str] = SERVICES) -> "Ports":
@@ -54,8 +55,8 @@ class Ports:
         chosen: set[int] = set()
         while len(chosen) < len(names) + 5:
             chosen.add(free_port())
-        ingest, adapter, notifier, portal, gateway, *ops = chosen
-        return cls(dict(zip(names, ops, strict=True)), ingest, adapter, notifier, portal, gateway)
+        ingest, adapter, notifier, portal, practice, *ops = chosen
+        return cls(dict(zip(names, ops, strict=True)), ingest, adapter, notifier, portal, practice)
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class House:
     ports: Ports
     environments: Mapping[str, Mapping[str, str]] = field(repr=False)
     services: dict[str, Service] = field(default_factory=dict)
+    practice: PracticeGateway | None = None
 
     @property
     def portal_url(self) -> str:
@@ -97,6 +99,20 @@ class House:
             self.services[name] = Service(self.run, name, self.environments[name])
             self.services[name].launch()
         await asyncio.gather(*(self.services[name].ready() for name in names or SERVICES))
+
+    async def start_practice(
+        self, clock_url: str | None = None, clock_token: str | None = None
+    ) -> PracticeGateway:
+        """Start the practice gateway on the port that the portal lets a sandbox account name.
+
+        Args:
+            clock_url: where it reads its accounts' clock, usually the portal's `/v1/sandbox/clock`.
+            clock_token: the API key of the sandbox merchant, for that.
+        """
+        self.practice = await start_practice_gateway(
+            self.run, port=self.ports.practice, clock_url=clock_url, clock_token=clock_token
+        )
+        return self.practice
 
     async def command(self, service: str, *arguments: str) -> str:
         """Run a command of a service in its environment, for instance `create-merchant`."""
@@ -123,24 +139,45 @@ async def open_house(
     """
     names = list(services)
     say("starting Kafka, Postgres and mail")
-    kafka = await sources.kafka(run, brokers)
-    postgres = await sources.postgres(run)
-    mail = await start_mail(run)
-    databases = sources.databases(run, postgres)
-    made = {name: await databases.create(name) for name in names}
-    say(f"creating {len(TOPICS)} topics and migrating {len(names)} databases")
-    topic_prefix = f"{run.id}." if isinstance(kafka, sources.ExternalKafka) else ""
-    topics = {topic_prefix + name: topic.config() for name, topic in TOPICS.items()}
-    await create_topics(kafka.bootstrap_servers, topics, partitions=PARTITIONS_ON_ONE_MACHINE)
-    await asyncio.gather(*(_migrate(run, name, made[name]) for name in names))
+    try:
+        async with asyncio.TaskGroup() as together:
+            kafka = together.create_task(_kafka(run, brokers))
+            postgres = together.create_task(_postgres(run, names))
+            mail = together.create_task(start_mail(run))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    broker, topic_prefix = kafka.result()
+    server, made = postgres.result()
     ports = Ports.choose(names)
     shared = {
-        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
         "KAFKA_TOPIC_PREFIX": topic_prefix,
         "KAFKA_PARTITIONS": str(PARTITIONS_ON_ONE_MACHINE),
     }
-    own = environments(ports, Secrets(), mail, made)
-    return House(run, kafka, postgres, made, mail, ports, {name: shared | own[name] for name in names})
+    own = environments(ports, Secrets(), mail.result(), made)
+    complete = {name: shared | own[name] for name in names}
+    return House(run, broker, server, made, mail.result(), ports, complete)
+
+
+async def _kafka(run: Run, brokers: int) -> tuple[Kafka | sources.ExternalKafka, str]:
+    """Give a broker with Recoup's topics, and their prefix: on a broker that others use, the run's own."""
+    broker = await sources.kafka(run, brokers)
+    prefix = f"{run.id}." if isinstance(broker, sources.ExternalKafka) else ""
+    topics = {prefix + name: topic.config() for name, topic in TOPICS.items()}
+    await create_topics(broker.bootstrap_servers, topics, partitions=PARTITIONS_ON_ONE_MACHINE)
+    return broker, prefix
+
+
+async def _postgres(
+    run: Run, services: Iterable[str]
+) -> tuple[Postgres | sources.ExternalPostgres, dict[str, Database]]:
+    """Give a server with a migrated database for each service."""
+    server = await sources.postgres(run)
+    databases = sources.databases(run, server)
+    made = {name: await databases.create(name) for name in services}
+    for name, database in made.items():  # one after the other: Kafka starts beside them
+        await _migrate(run, name, database)
+    return server, made
 
 
 def environments(
@@ -174,7 +211,7 @@ def environments(
             "NOTIFIER_URL": _url(ports.notifier),
             "INTERNAL_SECRET": own.internal,
             "INGEST_BASE_URL": _url(ports.ingest),
-            "GATEWAY_BASE_URLS": _url(ports.gateway),
+            "GATEWAY_BASE_URLS": _url(ports.practice),
         },
     }
     for name, database in databases.items():

@@ -6,6 +6,7 @@ service started is found and ended too, even after the launcher was killed.
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -13,8 +14,11 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+from recoup_local.state import LocalError
 
 MARK = "RECOUP_RUN"  # environment variable: the id of the run
 CLOCK_TOLERANCE = 2.0  # seconds: the start time is computed from the boot time, which moves with the clock
@@ -43,10 +47,11 @@ class Process:
     """A child of this run."""
 
     def __init__(
-        self, name: str, popen: subprocess.Popen[bytes], log: Path, stop_signal: signal.Signals
+        self, name: str, popen: subprocess.Popen[bytes], log: Path, begin: int, stop_signal: int
     ) -> None:
         self.name = name
         self.log = log
+        self._begin = begin  # where in the log this process began to write
         self._popen = popen
         try:
             started = psutil.Process(popen.pid).create_time()
@@ -91,6 +96,24 @@ class Process:
         self.send(signal.SIGKILL)
         await self.ended(within=10)
 
+    async def announcement(self, within: float = 30) -> dict[str, Any]:
+        """Wait for the JSON line by which it says that it is ready and where it listens.
+
+        Raises:
+            LocalError: it ended, or the seconds are over; with the end of its log.
+        """
+        deadline = time.monotonic() + within
+        while True:
+            with self.log.open("rb") as log:
+                log.seek(self._begin)
+                for line in log:
+                    if line.startswith(b"{") and line.endswith(b"}\n"):
+                        told: dict[str, Any] = json.loads(line)
+                        return told
+            if self.returncode is not None or time.monotonic() > deadline:
+                raise LocalError(f"{self.name} doesn't start:\n{self.last_words()}")
+            await asyncio.sleep(POLL)
+
     def last_words(self, lines: int = 15) -> str:
         """The end of its log."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -121,6 +144,7 @@ def spawn(  # noqa: PLR0913 - a process has this many sides
 ) -> Process:
     """Start a process with exactly this environment, its output appended to the log."""
     with log.open("ab") as output:
+        begin = output.tell()
         popen = subprocess.Popen(
             [str(argument) for argument in argv],
             stdin=subprocess.DEVNULL,
@@ -133,7 +157,7 @@ def spawn(  # noqa: PLR0913 - a process has this many sides
             group=account.gid if account else None,
             extra_groups=[] if account else None,
         )
-    return Process(name, popen, log, stop_signal)
+    return Process(name, popen, log, begin, stop_signal)
 
 
 def marked(run: str, mark: str = MARK) -> Iterator[psutil.Process]:

@@ -24,7 +24,7 @@ from typing import Self
 import psutil
 
 from recoup_local.processes import MARK, As, Process, spawn
-from recoup_local.state import state_directory
+from recoup_local.state import LocalError, state_directory
 
 WARDEN_MARK = "RECOUP_WARDEN"
 KEPT_RUNS = 10  # directories of ended runs whose logs stay
@@ -76,7 +76,12 @@ class Run:
             cwd: where it starts.
             stop_signal: how it wants to be asked to end.
             account: whom to run as instead of root.
+
+        Raises:
+            LocalError: a process of this name is running already.
         """
+        if (there := self.processes.get(name)) and there.returncode is None:
+            raise LocalError(f"{name} is running already in this run (pid {there.pid})")
         inherited = {key: value for key, value in os.environ.items() if key not in OWN}
         process = spawn(
             name,

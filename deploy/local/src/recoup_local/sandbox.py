@@ -12,7 +12,7 @@ from typing import Any, Self
 import aiohttp
 
 from recoup_local.house import PORTAL, House
-from recoup_local.practice import PracticeGateway, start_practice_gateway
+from recoup_local.practice import PracticeGateway
 from recoup_local.state import LocalError
 
 STEADY = 1.3
@@ -156,9 +156,7 @@ async def open_sandbox(
     own_gateway = gateway is None
     if gateway is None:
         clock_url = f"{house.portal_url}/v1/sandbox/clock"
-        gateway = await start_practice_gateway(
-            house.run, house.ports.gateway, clock_url=clock_url, clock_token=made["api_key"]
-        )
+        gateway = await house.start_practice(clock_url, made["api_key"])
     account_id = f"acct_{secrets.token_hex(6)}"
     account = await gateway.control(
         "POST", "/accounts", {"id": account_id, "name": name, "api_version": api_version}

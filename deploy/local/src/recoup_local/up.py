@@ -5,16 +5,18 @@ and start time, so that `down` ends them and never a stranger with a recycled nu
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from recoup_local.house import House, open_house
+from recoup_local.house import SERVICES, House, open_house
 from recoup_local.processes import Identity, end, marked
 from recoup_local.run import Run
 from recoup_local.services import console_script
@@ -37,13 +39,13 @@ class Up:
     @classmethod
     def of(cls, run: Run, opened: House) -> Self:
         """Describe a house."""
-        adapter = opened.services["gateway-adapter"]
         places = {
             "portal": opened.portal_url,
             "merchant API": f"{opened.portal_url}/docs",
             "webhooks": opened.ingest_url,
             "mail": opened.mail.url,
-            "metrics": f"{adapter.ops_url}/metrics",
+            **({"practice gateway": opened.practice.url} if opened.practice else {}),
+            **{f"{name} metrics": f"{service.ops_url}/metrics" for name, service in opened.services.items()},
             "Kafka": opened.kafka.bootstrap_servers,
             "logs": str(run.logs),
         }
@@ -75,8 +77,12 @@ class Up:
         return [name for name, identity in self.processes.items() if identity.find() is None]
 
 
-async def up(state: Path | None = None) -> Up:
+async def up(state: Path | None = None, services: Iterable[str] = SERVICES) -> Up:
     """Start everything and let it go; when it is up already, say so.
+
+    Args:
+        state: the directory of all runs, `.local` unless told.
+        services: which of them.
 
     Raises:
         LocalError: something doesn't start, or a part of what was up has ended.
@@ -84,19 +90,32 @@ async def up(state: Path | None = None) -> Up:
     state = state or state_directory()
     if os.environ.get("RECOUP_LOCAL") == "docker":
         raise LocalError("containers end with the command that started them: `make up` runs on this machine")
-    if there := Up.read(state):
-        if not (ended := there.ended()):
-            return there
-        if len(ended) < len(there.processes):
-            raise LocalError(
-                f"{', '.join(ended)} ended since `make up` (logs: {there.places['logs']}): `make down`"
-            )
-        down(state)
+    with _alone(state):
+        return _already(state) or await _start(state, list(services))
+
+
+def _already(state: Path) -> Up | None:
+    """What is up whole, None if nothing is."""
+    there = Up.read(state)
+    if there is None:
+        return None
+    ended = there.ended()
+    if ended and len(ended) < len(there.processes):
+        raise LocalError(
+            f"{', '.join(ended)} ended since `make up` (logs: {there.places['logs']}): `make down`"
+        )
+    if ended:  # all of them: the machine was restarted
+        _end(state, there)
+        return None
+    return there
+
+
+async def _start(state: Path, services: list[str]) -> Up:
     run = Run(state)
     try:
-        opened = await open_house(run, say=print)
+        opened = await open_house(run, services=services, say=print)
         print("starting the services")
-        await opened.start()
+        await opened.start(*services)
         there = Up.of(run, opened)
         there.write(state)
     except BaseException:
@@ -106,6 +125,21 @@ async def up(state: Path | None = None) -> Up:
     return there
 
 
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Keep another `make up` or `make down` of this directory out.
+
+    Raises:
+        LocalError: there is one.
+    """
+    with (state / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LocalError("another `make up` or `make down` is at work here") from None
+        yield
+
+
 def down(state: Path | None = None) -> list[str]:
     """End everything that `up` started, and what that started, and remove its data; logs stay.
 
@@ -113,9 +147,12 @@ def down(state: Path | None = None) -> list[str]:
         What was ended, by name or pid.
     """
     state = state or state_directory()
-    there = Up.read(state)
-    if there is None:
-        return []
+    with _alone(state):
+        there = Up.read(state)
+        return [] if there is None else _end(state, there)
+
+
+def _end(state: Path, there: Up) -> list[str]:
     names = {identity.pid: name for name, identity in there.processes.items()}
     pids = end(there.run, list(there.processes.values()))
     deadline = time.monotonic() + MOMENT

@@ -11,6 +11,7 @@ body { max-width: 60rem; margin: 0 auto; padding: 1rem }
 table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; padding: .4rem .6rem; border-bottom: 1px solid #8884; overflow-wrap: anywhere }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #8881; padding: 1rem; border-radius: .4rem }
+th, td.quiet { white-space: nowrap; vertical-align: top }
 iframe { width: 100%; height: 36rem; border: 1px solid #8884; border-radius: .4rem; background: #fff }
 nav, .quiet { color: #777 } li { overflow-wrap: anywhere }
 input { font: inherit; padding: .3rem .5rem; width: min(24rem, 60%) }
@@ -25,7 +26,7 @@ def listing(mails: Iterable[Mail], total: int, to: str) -> str:
         f'<td class="quiet">{mail.received_at:%H:%M:%S}</td></tr>'
         for mail in mails
     )
-    table = f"<table><tr><th>Subject</th><th>To</th><th>Received, UTC</th></tr>{rows}</table>"
+    table = f"<table><tr><th>Subject</th><th>To</th><th>UTC</th></tr>{rows}</table>"
     return _frame(
         "Mail",
         f'<h1>Mail <span class="quiet">{total}</span></h1>'
