@@ -256,9 +256,7 @@ async def test_while_collection_is_paused_renewals_are_not_charged(
     assert resumed.pause_collection is None
 
 
-async def test_an_invoice_to_be_sent_is_overdue_and_never_charged(
-    shop: Shop, eventually: Eventually
-) -> None:
+async def test_an_invoice_to_be_sent_is_overdue_and_never_charged(shop: Shop, eventually: Eventually) -> None:
     subscription = await shop.subscribe(
         await shop.customer(), collection_method="send_invoice", days_until_due=7
     )
@@ -316,7 +314,9 @@ async def test_a_script_counts_its_tries(shop: Shop) -> None:
     assert answers == ["do_not_honor", "do_not_honor", "insufficient_funds", "paid"]
 
 
-async def test_an_account_follows_the_clock_at_an_address(open_shop: OpenShop, eventually: Eventually) -> None:
+async def test_an_account_follows_the_clock_at_an_address(
+    open_shop: OpenShop, eventually: Eventually
+) -> None:
     import asyncio  # noqa: PLC0415
 
     shop = await open_shop()

@@ -95,6 +95,7 @@ def charge(item: Charge, view: View) -> Wire:
         "livemode": False,
         "metadata": item.metadata,
         "on_behalf_of": None,
+        "order": None,
         "outcome": _outcome(item),
         "paid": item.succeeded,
         "payment_intent": item.payment_intent,
