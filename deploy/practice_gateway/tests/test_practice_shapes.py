@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from practice_gateway.versions import BASIL
+
 if TYPE_CHECKING:
     from deploy.practice_gateway.tests.conftest import Shop
 
 NAME = "shared/openapi/stripe/spec3_2022-04-12_e0123a38.json"
+NEWEST = "shared/openapi/stripe/fixtures3.json"
 SPECIFICATION = next((file for up in Path(__file__).parents if (file := up / NAME).is_file()), None)
 pytestmark = pytest.mark.skipif(SPECIFICATION is None, reason="needs ../shared/openapi, Stripe's description")
 OBJECTS = {
@@ -130,3 +133,25 @@ async def test_a_list_and_an_error_have_stripes_shape(shop: Shop, specification:
 
     assert page == {"object": "list", "data": [], "has_more": False, "url": "/v1/customers"}
     assert _faults_of(specification, "error", refusal) == []
+
+
+async def test_the_new_version_has_no_member_that_stripes_newest_fixtures_lack(shop: Shop) -> None:
+    fixtures = next((file for up in Path(__file__).parents if (file := up / NEWEST).is_file()), None)
+    assert fixtures is not None
+    resources = json.loads(fixtures.read_text())["resources"]
+    subscription = await shop.subscribe(await shop.customer())
+    paths = {
+        "invoice": f"/v1/invoices/{subscription.latest_invoice}",
+        "subscription": f"/v1/subscriptions/{subscription.id}",
+        "customer": f"/v1/customers/{subscription.customer}",
+    }
+    found = {kind: (await shop.api("GET", path, Stripe_Version=BASIL))[1] for kind, path in paths.items()}
+    for name, kind in (
+        ("payment_intents", "payment_intent"),
+        ("charges", "charge"),
+        ("invoice_payments", "invoice_payment"),
+    ):
+        found[kind] = (await shop.api("GET", f"/v1/{name}", Stripe_Version=BASIL))[1]["data"][0]
+
+    strange = {kind: sorted(item.keys() - resources[kind].keys()) for kind, item in found.items()}
+    assert not any(strange.values()), strange

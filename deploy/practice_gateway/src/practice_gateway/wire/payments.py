@@ -95,7 +95,6 @@ def charge(item: Charge, view: View) -> Wire:
         "livemode": False,
         "metadata": item.metadata,
         "on_behalf_of": None,
-        "order": None,
         "outcome": _outcome(item),
         "paid": item.succeeded,
         "payment_intent": item.payment_intent,
@@ -117,7 +116,7 @@ def charge(item: Charge, view: View) -> Wire:
     if view.version.lists_charges:
         given_back = [refund(view.account.refunds[found], view) for found in reversed(item.refunds)]
         wire["refunds"] = list_of(given_back, f"/v1/charges/{item.id}/refunds")
-        wire["dispute"] = item.dispute
+        wire |= {"dispute": item.dispute, "order": None}
     if not view.version.basil:
         wire["invoice"] = item.invoice
     return wire
