@@ -1,4 +1,4 @@
-"""The ledger is on the disk before anybody hears of a capture, whole after a kill, and never written twice."""
+"""The ledger is on the disk before anybody hears of a capture, and whole after a kill."""
 
 from __future__ import annotations
 

@@ -241,10 +241,17 @@ async def test_money_goes_back_no_further_than_it_came(shop: Shop, customer: str
 async def test_a_payment_without_an_invoice_has_none(shop: Shop, customer: str) -> None:
     card = await shop.card(customer, [{"outcome": "do_not_honor", "tries": 1}])
     client = shop.client()
-    params: Any = {"amount": 500, "currency": "usd", "customer": customer, "payment_method": card}
+    params: Any = {
+        "amount": 500,
+        "currency": "usd",
+        "customer": customer,
+        "payment_method": card,
+        "confirm": True,
+        "off_session": True,
+    }
 
     with pytest.raises(stripe.CardError) as caught:
-        await client.v1.payment_intents.create_async({**params, "confirm": True, "off_session": True})
+        await client.v1.payment_intents.create_async(params)
     body: Any = caught.value.json_body
     intent = body["error"]["payment_intent"]
     again = await client.v1.payment_intents.confirm_async(intent["id"], {"payment_method": card})
