@@ -32,6 +32,9 @@ class IdempotencyKeys:
         self.lifetime = lifetime
         self._entries: OrderedDict[str, Entry] = OrderedDict()
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
     def begin(self, key: str, fingerprint: bytes, request_id: str) -> Entry | None:
         """Claim a key for a request, or return the entry that already has its answer.
 

@@ -9,8 +9,8 @@ _fast = random.Random(_random.getrandbits(128))
 
 
 def new_id(prefix: str, length: int = 24) -> str:
-    """Return a new identifier; unique in practice, not secret."""
-    return f"{prefix}_{''.join(_fast.choices(ALPHABET, k=length))}"
+    """Return a new identifier of `length` hexadecimal digits; unique in practice, not secret."""
+    return f"{prefix}_{_fast.getrandbits(4 * length):0{length}x}"
 
 
 def new_secret(prefix: str, length: int = 32) -> str:

@@ -79,7 +79,7 @@ class Call:
         return found
 
 
-Endpoint = Callable[[Call], Awaitable[Wire]]
+Endpoint = Callable[[Call], Awaitable[Wire | bytes]]
 Route = tuple[str, str, Endpoint]
 
 

@@ -61,6 +61,7 @@ class Pages:
         return page(
             "checkout.html",
             402 if error else 200,
+            action=f"/c/pay/{session.id}",  # this form is also shown in answer to the bank's page
             merchant=account.name,
             email=customer.email if customer else None,
             cancel_url=_safe_link(session.cancel_url),
@@ -116,6 +117,7 @@ class Pages:
         return page(
             "invoice.html",
             402 if error else 200,
+            action=f"/i/{invoice.page}",
             merchant=account.name,
             invoice=invoice,
             amount=money(invoice.amount_due, invoice.currency),

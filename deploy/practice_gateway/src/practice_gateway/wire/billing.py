@@ -138,14 +138,14 @@ def line(item: Line, owner: Invoice, view: View) -> Wire:
                 "unit_amount_decimal": str(item.price.unit_amount),
             }
         return wire
+    origins = {"invoice_item": item.invoice_item, "subscription_item": item.subscription_item}
+    wire |= {name: found for name, found in origins.items() if found is not None}
     return wire | {
-        "invoice_item": item.invoice_item,
         "plan": plan(item.price) if item.price is not None and item.price.interval else None,
         "price": price(item.price, view) if item.price is not None else None,
         "proration": False,
         "proration_details": {"credited_items": None},
         "subscription": owner.subscription,
-        "subscription_item": item.subscription_item,
         "tax_amounts": [],
         "tax_rates": [],
         "type": "subscription" if item.subscription_item else "invoiceitem",

@@ -116,7 +116,7 @@ def charge(item: Charge, view: View) -> Wire:
     if view.version.lists_charges:
         given_back = [refund(view.account.refunds[found], view) for found in reversed(item.refunds)]
         wire["refunds"] = list_of(given_back, f"/v1/charges/{item.id}/refunds")
-        wire["dispute"] = item.dispute
+        wire |= {"dispute": item.dispute, "order": None}
     if not view.version.basil:
         wire["invoice"] = item.invoice
     return wire
