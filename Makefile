@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MEMBERS := libs/events libs/declines libs/chassis services/gateway-adapter services/retry-scheduler \
            services/notifier services/portal-api deploy/practice_gateway deploy/local
-SOURCES := libs services deploy tests
+SOURCES := libs services deploy tests examples
 
 .PHONY: help
 help: ## List the targets
