@@ -105,6 +105,10 @@ test-<member>: $(TEST_MEMBERS) ## All tests of one member, for instance: make te
 $(TEST_MEMBERS): test-%: setup
 	@$(BIN)/pytest $(filter %/$*,$(MEMBERS))/tests
 
+.PHONY: schema
+schema: setup ## Write schema.sql beside each service's migrations: what they add up to
+	@WRITE_SCHEMAS=1 $(BIN)/pytest -q tests/architecture/test_sql_schema.py
+
 .PHONY: faults
 KILLS ?= 3
 SEED ?= 1
