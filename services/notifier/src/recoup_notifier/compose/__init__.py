@@ -1,0 +1,1 @@
+"""From the facts of a case to the words of a mail."""

@@ -1,0 +1,31 @@
+"""Contacts in Postgres."""
+
+from collections.abc import Iterable, Sequence
+
+from recoup_chassis.postgres import Customer, Tx, columns
+from recoup_chassis.queries import load
+from recoup_notifier.contacts.domain import Contact
+
+sql = load(__package__)
+
+
+async def save(tx: Tx, contacts: Iterable[Contact]) -> None:
+    """Keep contacts; a lower version than the one kept changes nothing."""
+    await tx.executemany(
+        sql.save,
+        [
+            (c.merchant_id, c.customer_id, c.account_id, c.version, c.email, c.name, c.locale, c.timezone)
+            for c in contacts
+        ],
+    )
+
+
+async def find(tx: Tx, customers: Iterable[Customer]) -> dict[Customer, Contact]:
+    """Give the contacts that are known."""
+    rows = await tx.fetch(sql.find, *columns(sorted(set(customers)), 2))
+    return {(row["merchant_id"], row["customer_id"]): Contact(**row) for row in rows}
+
+
+async def erase(tx: Tx, customers: Sequence[Customer]) -> None:
+    """Delete contacts. Safe to repeat."""
+    await tx.execute(sql.erase, *columns(customers, 2))

@@ -1,0 +1,1 @@
+"""What was written, to whom, and what became of it."""

@@ -1,0 +1,111 @@
+-- name: queue
+-- $1 merchant, $2 message, $3 customer, $4 account, $5 case, $6 revision, $7 kind, $8 real now, $9 expires at,
+-- $10 link, $11 priority; a message that is there already is left as it is
+WITH added AS (
+    INSERT INTO correspondence (
+        merchant_id, message_id, customer_id, account_id, case_id, case_revision, kind, queued_at, expires_at, link
+    ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT DO NOTHING
+    RETURNING message_id, merchant_id, customer_id
+)
+INSERT INTO mail_queue (message_id, merchant_id, customer_id, priority, due_at)
+SELECT message_id, merchant_id, customer_id, $11, $8 FROM added;
+
+-- name: drop_superseded
+-- $1 merchant, $2 case, $3 revision: what is about an earlier one is dropped while it is unsent, $4 real now
+WITH dropped AS (
+    UPDATE correspondence SET state = 'dropped', reason = 'overtaken', settled_at = $4
+    WHERE merchant_id = $1 AND case_id = $2 AND case_revision < $3 AND state = 'queued'
+    RETURNING message_id
+)
+DELETE FROM mail_queue WHERE message_id IN (SELECT message_id FROM dropped);
+
+-- name: erase
+-- $1 text[]: merchants, $2 text[]: customers, in step, $3 real now; one that is being sent keeps its state
+WITH gone AS (
+    SELECT * FROM unnest($1::text[], $2::text[]) AS gone (merchant_id, customer_id)
+), dropped AS (
+    DELETE FROM mail_queue q USING gone, correspondence c
+    WHERE c.merchant_id = gone.merchant_id AND c.customer_id = gone.customer_id AND c.state = 'queued'
+      AND q.message_id = c.message_id
+)
+UPDATE correspondence c SET
+    state = CASE WHEN c.state = 'queued' THEN 'dropped' ELSE c.state END,
+    reason = CASE WHEN c.state = 'queued' THEN 'erased' ELSE c.reason END,
+    settled_at = CASE WHEN c.state = 'queued' THEN $3 ELSE c.settled_at END,
+    recipient = NULL, subject = NULL, text_part = NULL, html_part = NULL, link = NULL, answer = NULL
+FROM gone
+WHERE c.merchant_id = gone.merchant_id AND c.customer_id = gone.customer_id;
+
+-- name: due
+-- $1 real now, $2 how many at most
+SELECT message_id, merchant_id, customer_id
+FROM mail_queue
+WHERE due_at <= $1
+ORDER BY priority, due_at
+LIMIT $2
+FOR UPDATE SKIP LOCKED;
+
+-- name: take
+-- $1 uuid[]: messages, $2 when the lease ends, $3 this replica
+UPDATE mail_queue SET due_at = $2, taken_by = $3 WHERE message_id = ANY ($1::uuid[]);
+
+-- name: release_taken
+-- $1 this replica, which has just started and sends nothing, $2 real now
+UPDATE mail_queue SET due_at = $2, taken_by = NULL WHERE taken_by = $1;
+
+-- name: look
+-- $1 text[]: merchants, $2 uuid[]: messages, in step
+SELECT
+    c.merchant_id, c.message_id, c.customer_id, c.account_id, c.kind, c.queued_at, c.handed_over, c.case_id,
+    c.case_revision, c.expires_at, c.link,
+    EXISTS (
+        SELECT FROM correspondence later
+        WHERE later.merchant_id = c.merchant_id AND later.case_id = c.case_id
+          AND later.case_revision > c.case_revision
+    ) AS newer,
+    CASE (
+        SELECT max(CASE WHEN told.state = 'sent' OR told.may_have_arrived THEN 2 WHEN told.state = 'sending' THEN 1 END)
+        FROM correspondence told
+        WHERE told.merchant_id = c.merchant_id AND told.case_id = c.case_id AND told.kind = 'payment_failed'
+    ) WHEN 2 THEN 'yes' WHEN 1 THEN 'on_its_way' ELSE 'no' END AS told_before
+FROM correspondence c
+JOIN unnest($1::text[], $2::uuid[]) AS wanted (merchant_id, message_id) USING (merchant_id, message_id)
+WHERE c.state IN ('queued', 'sending');
+
+-- name: begin
+-- $1 merchant, $2 message, $3 language, $4 template, $5 recipient, $6 subject, $7 text, $8 html.
+-- One that was being sent already was lost sight of: it may have arrived.
+UPDATE correspondence SET
+    state = 'sending', handed_over = handed_over + 1, may_have_arrived = may_have_arrived OR state = 'sending',
+    language = $3, template = $4, recipient = $5, subject = $6, text_part = $7, html_part = $8
+WHERE merchant_id = $1 AND message_id = $2 AND state IN ('queued', 'sending');
+
+-- name: postpone
+-- $1 message, $2 when to look again (real); what became of it is not touched
+UPDATE mail_queue SET due_at = $2, taken_by = NULL WHERE message_id = $1;
+
+-- name: requeue
+-- $1 merchant, $2 message, $3 what the server said, $4 it may have arrived, $5 how many tries to take back
+UPDATE correspondence SET
+    state = 'queued', answer = $3, may_have_arrived = may_have_arrived OR $4, handed_over = handed_over - $5
+WHERE merchant_id = $1 AND message_id = $2 AND state = 'sending';
+
+-- name: settle
+-- $1 merchant, $2 message, $3 state, $4 reason, $5 what the server said, $6 real now, $7 it may have arrived.
+-- A sign-in mail keeps nothing that lets anybody in.
+UPDATE correspondence SET
+    state = $3, reason = $4, answer = $5, settled_at = $6, link = NULL,
+    may_have_arrived = may_have_arrived OR $7 OR (state = 'sending' AND $3 = 'dropped'),
+    text_part = CASE WHEN kind = 'sign_in' THEN NULL ELSE text_part END,
+    html_part = CASE WHEN kind = 'sign_in' THEN NULL ELSE html_part END
+WHERE merchant_id = $1 AND message_id = $2 AND state IN ('queued', 'sending')
+RETURNING kind, customer_id, account_id, case_id, language;
+
+-- name: unqueue
+-- $1 message
+DELETE FROM mail_queue WHERE message_id = $1;
+
+-- name: queue_age
+-- $1 real now; gives how many wait, and for how many seconds the oldest has been due
+SELECT count(*) AS waiting, coalesce(extract(epoch FROM $1 - min(due_at)), 0)::float8 AS overdue FROM mail_queue;
