@@ -112,6 +112,7 @@ async def _renewal(
         script=Script(script(draw, account.clock.now())),
     )
     card.created, card.customer = customer.created, customer.id
+    card.fingerprint = new_id("fp")  # a card of their own, though the test numbers repeat
     account.cards_of[customer.id] = [card.id]
     customer.default_payment_method = card.id
     subscription = _subscription(account, customer, price)
