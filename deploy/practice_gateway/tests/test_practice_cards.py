@@ -116,6 +116,8 @@ async def test_a_detached_card_is_nobodys_and_can_not_be_charged(shop: Shop, eve
 
     with pytest.raises(stripe.InvalidRequestError):
         await shop.client().v1.invoices.pay_async(invoice, {"payment_method": card.id})
+    with pytest.raises(stripe.InvalidRequestError, match="may not be used again"):
+        await shop.client().v1.payment_methods.attach_async(card.id, {"customer": customer})
     await eventually(lambda: shop.receiver.of("payment_method.detached"))
     detached = shop.receiver.of("payment_method.detached")[0]["data"]
     assert detached["object"]["customer"] is None

@@ -157,6 +157,8 @@ async def test_the_old_version_has_subscription_and_payment_on_the_invoice(shop:
     assert invoice["payment_intent"].startswith("pi_")
     assert invoice["charge"].startswith("ch_")
     assert "parent" not in invoice
+    status, _, _ = await shop.api("GET", f"/v1/invoice_payments?invoice={invoice.id}")
+    assert status == 404
     assert subscription["current_period_end"]
 
 

@@ -5,7 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from practice_gateway.versions import LEGACY
+from practice_gateway.errors import StripeError
+from practice_gateway.versions import LEGACY, parse_version
 
 DAY = 86_400.0
 
@@ -66,6 +67,10 @@ def read_config(arguments: list[str] | None = None) -> Config:
     token = env.get("PRACTICE_CONTROL_TOKEN", "")
     if not token:
         parser.error("PRACTICE_CONTROL_TOKEN is missing: the bearer token of the control API.")
+    try:
+        parse_version(chosen.api_version)
+    except StripeError as error:
+        parser.error(f"--api-version (PRACTICE_API_VERSION): {error}")
     return Config(
         host=chosen.host,
         port=chosen.port,

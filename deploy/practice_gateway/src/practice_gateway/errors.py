@@ -63,6 +63,12 @@ def no_such(kind: str, identifier: str, param: str = "id") -> StripeError:
     return StripeError(404 if param == "id" else 400, fields)
 
 
+def unknown_url(method: str, url: str) -> StripeError:
+    """Return the 404 of an address that this version has nothing at."""
+    message = f"Unrecognized request URL ({method}: {url})."
+    return StripeError(404, {"type": "invalid_request_error", "message": message})
+
+
 def bad_key(key: str) -> StripeError:
     """Return the 401 of an unknown or missing API key."""
     if not key:

@@ -45,6 +45,7 @@ class PaymentMethod:
     behaviour: TestCard
     script: Script | None = None
     set_up: bool = False  # saved with 3-D Secure for off-session use
+    detached: bool = False  # for good: it can neither be charged nor attached again
     brand: str
     last4: str
     exp_month: int

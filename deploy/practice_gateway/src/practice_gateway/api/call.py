@@ -1,5 +1,6 @@
 """One API request on its way through an endpoint, and what endpoints share."""
 
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -83,19 +84,29 @@ Endpoint = Callable[[Call], Awaitable[Wire | bytes]]
 Route = tuple[str, str, Endpoint]
 
 
-def created_filter(params: Params) -> Callable[[int], bool]:
+@dataclass(frozen=True, slots=True)
+class Created:
+    """When something was made, both ends included; whole Unix seconds."""
+
+    least: int = 0
+    most: int = sys.maxsize
+
+    def __call__(self, at: int) -> bool:
+        """Tell whether an instant lies within."""
+        return self.least <= at <= self.most
+
+
+def created_filter(params: Params) -> Created:
     """Read created, created[gt], [gte], [lt] and [lte]."""
     if isinstance(params.raw("created"), str):
         exact = params.integer("created")
-        return lambda at: exact is None or at == exact
+        return Created() if exact is None else Created(exact, exact)
     bounds = params.nested("created")
     above, least = bounds.integer("gt"), bounds.integer("gte")
     below, most = bounds.integer("lt"), bounds.integer("lte")
-    return lambda at: (
-        (above is None or at > above)
-        and (least is None or at >= least)
-        and (below is None or at < below)
-        and (most is None or at <= most)
+    return Created(
+        least=max(0 if least is None else least, 0 if above is None else above + 1),
+        most=min(sys.maxsize if most is None else most, sys.maxsize if below is None else below - 1),
     )
 
 
@@ -144,7 +155,8 @@ def _until(items: Iterable[T], identifier: str) -> list[T]:
 
 
 def listing(call: Call, url: str, newest_first: Iterable[Any], at: Cursor) -> Wire:
-    """Answer with a page."""
+    """Answer with a page; every parameter must have been read before."""
+    call.params.done()
     items, more = page_of(newest_first, at)
     return {"object": "list", "data": [call.show(item) for item in items], "has_more": more, "url": url}
 

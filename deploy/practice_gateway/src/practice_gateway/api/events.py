@@ -1,9 +1,9 @@
 """/v1/events: newest first, with cursors both ways, for 30 days; bodies go out as they were written once."""
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Iterator
+from itertools import islice, takewhile
 
-from practice_gateway.api.call import Call, Route, created_filter, cursor
+from practice_gateway.api.call import Call, Created, Route, created_filter, cursor
 from practice_gateway.errors import no_such
 from practice_gateway.events import Event
 
@@ -23,7 +23,10 @@ async def list_all(call: Call) -> bytes:
     for identifier, name in ((at.after, "starting_after"), (at.before, "ending_before")):
         if identifier is not None and log.get(identifier) is None:
             raise no_such("event", identifier, name)
-    source = log.oldest_first(at.before) if at.before else log.newest_first(at.after)
+    if at.before:
+        source = log.oldest_first(at.before)
+    else:  # created never falls, so what is older than asked for ends the search
+        source = takewhile(lambda event: event.created >= within.least, log.newest_first(at.after))
     found = list(islice(_matching(source, types, within), at.limit + 1))
     page = found[: at.limit]
     if at.before:
@@ -33,7 +36,7 @@ async def list_all(call: Call) -> bytes:
     return b'{"object":"list","data":[' + data + b'],"has_more":' + more + b',"url":"/v1/events"}'
 
 
-def _matching(source: Iterator[Event], types: set[str], within: Callable[[int], bool]) -> Iterator[Event]:
+def _matching(source: Iterator[Event], types: set[str], within: Created) -> Iterator[Event]:
     return (
         event
         for event in source

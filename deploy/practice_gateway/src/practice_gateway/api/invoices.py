@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from practice_gateway.api.call import Call, Route, created_filter, cursor, listing, page_of
 from practice_gateway.api.paying import pay
 from practice_gateway.billing import collection, invoices, subscriptions
-from practice_gateway.errors import no_such, refused
+from practice_gateway.errors import no_such, refused, unknown_url
 from practice_gateway.ids import new_id
 from practice_gateway.model import Invoice, Line
 from practice_gateway.params import merge_metadata
@@ -205,6 +205,7 @@ async def list_all(call: Call) -> Wire:
 
 async def list_payments(call: Call) -> Wire:
     """GET /v1/invoice_payments by invoice, payment intent and status."""
+    _since_basil(call)
     params, at = call.params, cursor(call.params)
     status = params.one_of("status", ("open", "paid", "canceled"))
     wanted, payment = params.text("invoice"), params.nested("payment")
@@ -217,9 +218,16 @@ async def list_payments(call: Call) -> Wire:
         source = iter([call.account.invoices[intent.invoice]] if intent.invoice else [])
     payments = (found for item in source for found in invoice_payments(item, call.view))
     matching = (_Payment(found["id"], found) for found in payments if status in (None, found["status"]))
+    params.done()
     items, more = page_of(matching, at)
     data = [item.wire for item in items]
     return {"object": "list", "data": data, "has_more": more, "url": "/v1/invoice_payments"}
+
+
+def _since_basil(call: Call) -> None:
+    """Refuse the address in versions before 2025-03-31.basil, from which on it is documented."""
+    if not call.view.version.basil:
+        raise unknown_url(call.path["method"], call.path["url"])
 
 
 class _Payment:
@@ -232,6 +240,7 @@ class _Payment:
 
 async def retrieve_payment(call: Call) -> Wire:
     """GET /v1/invoice_payments/{id}."""
+    _since_basil(call)
     identifier = call.path["id"]
     invoice = call.account.invoices.get(identifier.replace("inpay_", "in_", 1))
     found = invoice_payments(invoice, call.view) if invoice is not None else []

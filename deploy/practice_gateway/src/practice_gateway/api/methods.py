@@ -121,6 +121,7 @@ async def attach_or_refuse(call: Call, method: PaymentMethod, customer: Customer
     """
     if method.customer == customer.id:
         return
+    refuse_detached(method)
     if method.customer is not None:
         raise refused("The payment method you provided has already been attached to a customer.")
     match saving.attach(call.act, method, customer):
@@ -128,6 +129,19 @@ async def attach_or_refuse(call: Call, method: PaymentMethod, customer: Customer
             raise card_error(call, decline, method.id)
         case saving.Saved() | saving.ActionRequired():
             return
+
+
+def refuse_detached(method: PaymentMethod) -> None:
+    """Refuse a card that was taken from its customer.
+
+    Raises:
+        StripeError: 400.
+    """
+    if method.detached:
+        raise refused(
+            "This PaymentMethod was previously used without being attached to a Customer or was detached "
+            "from a Customer, and may not be used again.",
+        )
 
 
 async def detach(call: Call) -> Wire:

@@ -1,6 +1,7 @@
 """Paying: an invoice by POST /pay, and a payment intent of its own."""
 
 from practice_gateway.api.call import Call, Route, card_error, created_filter, cursor, listing
+from practice_gateway.api.methods import refuse_detached
 from practice_gateway.billing import collection, invoices, standing, tries
 from practice_gateway.cards import saving
 from practice_gateway.errors import StripeError, missing, no_such, refused
@@ -124,6 +125,7 @@ def _any_method(call: Call) -> PaymentMethod | None:
     method = saving.named_card(call.act, wanted)
     if method is None:
         raise no_such("PaymentMethod", wanted, "payment_method")
+    refuse_detached(method)
     return method
 
 

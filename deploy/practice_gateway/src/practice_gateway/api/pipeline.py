@@ -14,7 +14,7 @@ from aiohttp import web
 from practice_gateway.account import Account
 from practice_gateway.act import Act
 from practice_gateway.api.call import Call, Endpoint, Route
-from practice_gateway.errors import StripeError, api_error, bad_key, invalid_request
+from practice_gateway.errors import StripeError, api_error, bad_key, invalid_request, unknown_url
 from practice_gateway.events import encode
 from practice_gateway.faults import Fault
 from practice_gateway.forms import decode
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 FAULT_WORDS = {
     401: ("invalid_request_error", None, "Invalid API Key provided: sk_test_********fault"),
-    409: ("invalid_request_error", "lock_timeout", "This object cannot be accessed right now."),
+    409: ("invalid_request_error", "idempotency_key_in_use", "Another request is in progress."),
     429: ("invalid_request_error", "rate_limit", "Request rate limit exceeded."),
     500: ("api_error", None, "An unknown error occurred"),
 }
@@ -64,8 +64,7 @@ def install(app: web.Application, gateway: Gateway, routes: list[Route]) -> None
 
 
 async def _unknown(call: Call) -> Wire:
-    message = f"Unrecognized request URL ({call.path['method']}: {call.path['url']})."
-    raise StripeError(404, {"type": "invalid_request_error", "message": message})
+    raise unknown_url(call.path["method"], call.path["url"])
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -100,7 +100,7 @@ def detach(act: Act, method: PaymentMethod) -> None:
     """Take a card from its customer for good; nothing may be charged to it any more."""
     before = act.look(method)
     owner = act.account.customers[method.customer] if method.customer else None
-    method.customer = None
+    method.customer, method.detached = None, True
     if owner is not None:
         act.account.cards_of[owner.id].remove(method.id)
     act.emit_change("payment_method.detached", method, before)
