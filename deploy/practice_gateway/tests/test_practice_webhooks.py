@@ -166,6 +166,18 @@ async def test_webhooks_speak_the_accounts_version(open_shop: OpenShop, eventual
     assert parent["subscription_details"]["subscription"] == renewal["subscription"]
 
 
+async def test_the_new_version_tells_which_payment_paid_an_invoice(
+    open_shop: OpenShop, eventually: Eventually
+) -> None:
+    shop = await open_shop(api_version=BASIL)
+    renewal = await _renew(shop, "good")
+
+    await eventually(lambda: shop.receiver.of("invoice_payment.paid"))
+    payment = shop.receiver.of("invoice_payment.paid")[0]["data"]["object"]
+    assert payment["invoice"] == renewal["invoice"]
+    assert payment["payment"]["payment_intent"].startswith("pi_")
+
+
 async def test_an_endpoint_gets_the_types_it_wants(open_shop: OpenShop, eventually: Eventually) -> None:
     shop = await open_shop()
     hook = {"url": shop.receiver.url, "secret": shop.secret, "events": ["invoice.payment_failed"]}

@@ -73,6 +73,8 @@ def build(config: Config) -> web.Application:
         if config.clock_url:
             following = follow_clocks(gateway, config.clock_url, config.clock_token, config.clock_every)
             loops.append(asyncio.create_task(following))
+        for loop in loops:
+            loop.add_done_callback(_tell_if_broken)
         yield
         for loop in loops:
             loop.cancel()
@@ -83,6 +85,11 @@ def build(config: Config) -> web.Application:
 
     app.cleanup_ctx.append(run)
     return app
+
+
+def _tell_if_broken(loop: asyncio.Task[None]) -> None:
+    if not loop.cancelled() and loop.exception() is not None:
+        log.critical("loop.broken: merchant time stands from now on", exc_info=loop.exception())
 
 
 async def _health(_: web.Request) -> web.Response:
