@@ -1,6 +1,7 @@
 """Timers fire on their merchant's clock, once, and with what they lead to or not at all."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -151,3 +152,20 @@ async def test_a_timer_cannot_be_armed_without_holding_its_customer(bench: Bench
     async with bench.database.transaction(["m1"]) as tx:
         with pytest.raises(AssertionError, match="lock the customers"):
             await arm(tx, [timer("m1", "x", WHEN)])
+
+
+async def test_transactions_that_lock_overlapping_customers_old_and_new_never_deadlock(bench: Bench) -> None:
+    await set_clocks(bench, live_merchant("m1"))
+    draw = random.Random(5)
+
+    async def lock_some(names: list[str]) -> None:
+        async with bench.database.transaction(["m1"]) as tx:
+            await tx.lock_customers(("m1", name) for name in names)
+            await asyncio.sleep(0)
+            await tx.lock_customers(("m1", name) for name in names)
+
+    for round_of in range(60):
+        names = [f"c{round_of // 3}_{n}" for n in range(40)] + [f"C{n}" for n in range(20)]
+        await asyncio.gather(*(lock_some(draw.sample(names, 25)) for _ in range(8)))
+    found = await bench.as_owner("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    assert found == 0

@@ -105,9 +105,8 @@ class Tx:
         if not wanted:
             return
         columns = [merchant for merchant, _ in wanted], [customer for _, customer in wanted]
-        if await self._connection.fetchval(_sql.lock_customers, *columns) < len(wanted):
-            await self._connection.execute(_sql.add_customers, *columns)
-            await self._connection.fetchval(_sql.lock_customers, *columns)
+        await self._connection.execute(_sql.add_customers, *columns)
+        await self._connection.fetchval(_sql.lock_customers, *columns)
         self._locked.update(wanted)
 
     async def try_lock_customers(self, customers: Iterable[Customer]) -> set[Customer]:

@@ -13,26 +13,30 @@ FROM relay_buckets,
      WITH ORDINALITY AS record (topic, partition, key, headers, value, n)
 ORDER BY record.n
 
+-- name: add_customers
+-- $1 text[]: merchants, $2 text[]: customers, both sorted together; before any row is locked, and in the same order
+INSERT INTO customer_locks (merchant_id, customer_id)
+SELECT wanted.merchant_id, wanted.customer_id FROM unnest($1::text[], $2::text[]) AS wanted (merchant_id, customer_id)
+WHERE NOT EXISTS (
+    SELECT FROM customer_locks AS there
+    WHERE there.merchant_id = wanted.merchant_id AND there.customer_id = wanted.customer_id
+)
+ON CONFLICT DO NOTHING
+
 -- name: lock_customers
--- $1 text[]: merchants, $2 text[]: customers, both sorted together; gives how many rows were there to lock
+-- $1 text[]: merchants, $2 text[]: customers, both sorted together (by code point, as Python sorts)
 SELECT count(*) FROM (
     SELECT FROM customer_locks
     JOIN unnest($1::text[], $2::text[]) AS wanted (merchant_id, customer_id) USING (merchant_id, customer_id)
-    ORDER BY merchant_id, customer_id
+    ORDER BY merchant_id COLLATE "C", customer_id COLLATE "C"
     FOR UPDATE OF customer_locks
 ) AS locked
-
--- name: add_customers
--- $1 text[]: merchants, $2 text[]: customers, both sorted together
-INSERT INTO customer_locks (merchant_id, customer_id)
-SELECT * FROM unnest($1::text[], $2::text[])
-ON CONFLICT DO NOTHING
 
 -- name: try_lock_customers
 -- $1 text[]: merchants, $2 text[]: customers, both sorted together
 SELECT merchant_id, customer_id FROM customer_locks
 JOIN unnest($1::text[], $2::text[]) AS wanted (merchant_id, customer_id) USING (merchant_id, customer_id)
-ORDER BY merchant_id, customer_id
+ORDER BY merchant_id COLLATE "C", customer_id COLLATE "C"
 FOR UPDATE OF customer_locks SKIP LOCKED
 
 -- name: held_customers
