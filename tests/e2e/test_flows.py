@@ -73,7 +73,7 @@ async def test_an_expired_card_burns_no_try_and_a_new_card_from_the_mail_pays_at
     await customer.mend(renewal["email"], link)
     assert (customer.mended, customer.gave_up) == (1, [])
     case = await case_is(sandbox, renewal["invoice"], "recovered")
-    assert (case["recovered_by"], case["tries_made"]) == ("customer_payment", 0)
+    assert (case["recovered_by"], case["tries_made"]) == ("new_card", 0)
     assert (await sandbox.ledger())["invoices"][renewal["invoice"]]["captures"] == 1
     subscription = await sandbox.stripe("GET", f"/v1/subscriptions/{renewal['subscription']}")
     owner = await sandbox.stripe("GET", f"/v1/customers/{renewal['customer']}")

@@ -108,13 +108,13 @@ class Customers:
                 self.gave_up.append(f"{address}: {error!r}")
 
     async def _through_the_pages(self, browser: aiohttp.ClientSession, link: str) -> bool:
-        """Open the link, ask for a new card, type it, and come back; tell whether the last page is the end."""
+        """Open the link, ask for a new card, type it, and come back; tell whether the last page says that it passed."""
         answer = await browser.get(link)
         for _ in range(PAGES):
             html, url = await answer.text(), str(answer.url)
             form = _way_on(forms(html))
             if form is None:
-                return url.startswith(self._portal_url) and "/return" in url
+                return url.startswith(self._portal_url) and 'data-state="passed"' in html
             data = {**form.fields, **{name: NEW_CARD[name] for name in form.fields if name in NEW_CARD}}
             headers = {"Origin": "/".join(url.split("/")[:3]), "Referer": url}
             answer = await browser.post(urljoin(url, form.action), data=data, headers=headers)
