@@ -116,9 +116,9 @@ class Sandbox:
     async def stripe(self, method: str, path: str, params: Mapping[str, str] | None = None) -> Any:
         """Ask the gateway as the merchant would, past Recoup."""
         account = await self.gateway.control("GET", f"/accounts/{self.account_id}")
-        auth = aiohttp.BasicAuth(account["api_key"], "")
+        headers = {"Authorization": f"Bearer {account['api_key']}"}
         async with (
-            aiohttp.ClientSession(auth=auth) as http,
+            aiohttp.ClientSession(headers=headers) as http,
             http.request(method, f"{self.gateway.url}{path}", data=params) as answer,
         ):
             told: Any = await answer.json()
