@@ -83,8 +83,9 @@ ruff: setup
 contracts: setup
 	$(call timed,$(BIN)/lint-imports --no-logo)
 deptry: setup
-	$(call timed,for member in $(MEMBERS); do $(BIN)/deptry --no-ansi $$member/src \
-	  --config $$member/pyproject.toml --per-rule-ignores 'DEP002=$(UNIMPORTED)' || bad=1; done; [ -z "$$bad" ])
+	$(call timed,for member in $(MEMBERS); do found=$$($(BIN)/deptry --no-ansi $$member/src \
+	  --config $$member/pyproject.toml --per-rule-ignores 'DEP002=$(UNIMPORTED)' 2>&1) || \
+	  { printf '%s\n' "$$found"; bad=1; }; done; [ -z "$$bad" ])
 squawk: setup
 	$(call timed,$(BIN)/squawk $(MIGRATIONS))
 typos: setup
