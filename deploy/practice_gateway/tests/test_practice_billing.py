@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -317,8 +319,6 @@ async def test_a_script_counts_its_tries(shop: Shop) -> None:
 async def test_an_account_follows_the_clock_at_an_address(
     open_shop: OpenShop, eventually: Eventually
 ) -> None:
-    import asyncio  # noqa: PLC0415
-
     shop = await open_shop()
     asked: list[str] = []
     ahead = int(time.time()) + 3600
@@ -376,8 +376,6 @@ async def test_a_fast_clock_runs_a_whole_dunning_in_a_moment(shop: Shop, eventua
 
 
 def _at(text: str) -> int:
-    from datetime import datetime  # noqa: PLC0415
-
     return int(datetime.fromisoformat(f"{text}T10:00:00+00:00").timestamp())
 
 

@@ -77,7 +77,7 @@ def parse_clock(body: Any) -> Clock:
         ValueError: says which field is missing or out of range.
     """
     if not isinstance(body, dict):
-        raise ValueError("a clock is an object with origin_real, origin_merchant and rate")  # noqa: TRY004
+        raise ValueError("a clock is an object with origin_real, origin_merchant and rate")  # noqa: TRY004  likewise
     missing = [name for name in ("origin_real", "origin_merchant", "rate") if name not in body]
     if missing:
         message = f"a clock needs {', '.join(missing)}"

@@ -1,6 +1,7 @@
--- What the migrations add up to, for reading. Written by pg_dump; a test compares the two.
+-- What the migrations add up to. Written by `make schema`, held by a test; read it, don't run it.
+-- The chassis' tables stand in its own schema.sql.
 
-CREATE TABLE public.cases (
+CREATE TABLE cases (
     merchant_id text NOT NULL,
     case_id uuid NOT NULL,
     account_id text NOT NULL,
@@ -36,9 +37,9 @@ CREATE TABLE public.cases (
     CONSTRAINT cases_tries_made_check CHECK ((tries_made >= 0))
 );
 
-ALTER TABLE ONLY public.cases FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY cases FORCE ROW LEVEL SECURITY;
 
-CREATE TABLE public.contacts (
+CREATE TABLE contacts (
     merchant_id text NOT NULL,
     customer_id text NOT NULL,
     account_id text NOT NULL,
@@ -49,9 +50,9 @@ CREATE TABLE public.contacts (
     timezone text
 );
 
-ALTER TABLE ONLY public.contacts FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY contacts FORCE ROW LEVEL SECURITY;
 
-CREATE TABLE public.correspondence (
+CREATE TABLE correspondence (
     merchant_id text NOT NULL,
     message_id uuid NOT NULL,
     customer_id text NOT NULL,
@@ -87,9 +88,9 @@ CREATE TABLE public.correspondence (
     CONSTRAINT correspondence_template_check CHECK ((template = ANY (ARRAY['ours'::text, 'merchant'::text, 'ours_instead'::text])))
 );
 
-ALTER TABLE ONLY public.correspondence FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY correspondence FORCE ROW LEVEL SECURITY;
 
-CREATE TABLE public.mail_queue (
+CREATE TABLE mail_queue (
     message_id uuid NOT NULL,
     merchant_id text NOT NULL,
     customer_id text NOT NULL,
@@ -99,7 +100,7 @@ CREATE TABLE public.mail_queue (
     CONSTRAINT mail_queue_priority_check CHECK (((priority >= 0) AND (priority <= 9)))
 );
 
-CREATE TABLE public.merchant_settings (
+CREATE TABLE merchant_settings (
     merchant_id text NOT NULL,
     setting text NOT NULL,
     version bigint NOT NULL,
@@ -107,42 +108,42 @@ CREATE TABLE public.merchant_settings (
     CONSTRAINT merchant_settings_setting_check CHECK ((setting = ANY (ARRAY['merchant'::text, 'mail'::text])))
 );
 
-ALTER TABLE ONLY public.merchant_settings FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY merchant_settings FORCE ROW LEVEL SECURITY;
 
-ALTER TABLE ONLY public.cases
+ALTER TABLE ONLY cases
     ADD CONSTRAINT cases_pkey PRIMARY KEY (merchant_id, case_id);
 
-ALTER TABLE ONLY public.contacts
+ALTER TABLE ONLY contacts
     ADD CONSTRAINT contacts_pkey PRIMARY KEY (merchant_id, customer_id);
 
-ALTER TABLE ONLY public.correspondence
+ALTER TABLE ONLY correspondence
     ADD CONSTRAINT correspondence_merchant_id_case_id_case_revision_kind_key UNIQUE (merchant_id, case_id, case_revision, kind);
 
-ALTER TABLE ONLY public.correspondence
+ALTER TABLE ONLY correspondence
     ADD CONSTRAINT correspondence_pkey PRIMARY KEY (merchant_id, message_id);
 
-ALTER TABLE ONLY public.mail_queue
+ALTER TABLE ONLY mail_queue
     ADD CONSTRAINT mail_queue_pkey PRIMARY KEY (message_id);
 
-ALTER TABLE ONLY public.merchant_settings
+ALTER TABLE ONLY merchant_settings
     ADD CONSTRAINT merchant_settings_pkey PRIMARY KEY (merchant_id, setting);
 
-CREATE INDEX correspondence_of_customer ON public.correspondence USING btree (merchant_id, customer_id);
+CREATE INDEX correspondence_of_customer ON correspondence USING btree (merchant_id, customer_id);
 
-CREATE INDEX mail_queue_due ON public.mail_queue USING btree (priority, due_at);
+CREATE INDEX mail_queue_due ON mail_queue USING btree (priority, due_at);
 
-ALTER TABLE public.cases ENABLE ROW LEVEL SECURITY;
+ALTER TABLE cases ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE public.contacts ENABLE ROW LEVEL SECURITY;
+ALTER TABLE contacts ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE public.correspondence ENABLE ROW LEVEL SECURITY;
+ALTER TABLE correspondence ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE public.merchant_settings ENABLE ROW LEVEL SECURITY;
+ALTER TABLE merchant_settings ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY tenant ON public.cases USING ((merchant_id = ANY (( SELECT public.recoup_merchants() AS recoup_merchants)::text[])));
+CREATE POLICY tenant ON cases USING ((merchant_id = ANY (( SELECT recoup_merchants() AS recoup_merchants)::text[])));
 
-CREATE POLICY tenant ON public.contacts USING ((merchant_id = ANY (( SELECT public.recoup_merchants() AS recoup_merchants)::text[])));
+CREATE POLICY tenant ON contacts USING ((merchant_id = ANY (( SELECT recoup_merchants() AS recoup_merchants)::text[])));
 
-CREATE POLICY tenant ON public.correspondence USING ((merchant_id = ANY (( SELECT public.recoup_merchants() AS recoup_merchants)::text[])));
+CREATE POLICY tenant ON correspondence USING ((merchant_id = ANY (( SELECT recoup_merchants() AS recoup_merchants)::text[])));
 
-CREATE POLICY tenant ON public.merchant_settings USING ((merchant_id = ANY (( SELECT public.recoup_merchants() AS recoup_merchants)::text[])));
+CREATE POLICY tenant ON merchant_settings USING ((merchant_id = ANY (( SELECT recoup_merchants() AS recoup_merchants)::text[])));

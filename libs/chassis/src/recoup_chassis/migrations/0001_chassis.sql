@@ -1,5 +1,6 @@
 -- The plumbing that every service has in its own database. First of all migrations: no old code to survive.
 SET lock_timeout = '5s';
+SET statement_timeout = '60s';
 
 -- Which merchants the open transaction may see; unset sees nothing.
 CREATE FUNCTION recoup_merchants() RETURNS text[]
