@@ -75,7 +75,9 @@ def _checked_origins(text: str) -> str:
     return text
 
 
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?$"), AfterValidator(lambda url: url.rstrip("/"))]
+Url = Annotated[
+    str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?$"), AfterValidator(lambda url: url.rstrip("/"))
+]
 
 
 class Config(ServiceConfig):
@@ -101,3 +103,13 @@ class Config(ServiceConfig):
         default="",
         description="origins that a sandbox account may name as its base_url, with commas; none by default",
     )
+
+    @property
+    def allowed_gateways(self) -> tuple[str, ...]:
+        """The origins in `gateway_base_urls`."""
+        return origins_from(self.gateway_base_urls)
+
+    @property
+    def https(self) -> bool:
+        """Whether customers reach us by https."""
+        return self.portal_base_url.startswith("https:")

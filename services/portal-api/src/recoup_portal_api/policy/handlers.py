@@ -45,7 +45,9 @@ async def _forbidden(
     if isinstance(setting, MerchantSetting) and before is not None:
         was = MerchantSetting.model_validate(before.value)
         if was.sandbox != setting.sandbox:
-            return Refused("fixed", f"sandbox: stays {str(was.sandbox).lower()}; create a merchant", "sandbox")
+            return Refused(
+                "fixed", f"sandbox: stays {str(was.sandbox).lower()}; create a merchant", "sandbox"
+            )
     if isinstance(setting, AccountSetting):
         return await account_refused(tx, merchant_id, name.removeprefix("account/"), setting)
     return None

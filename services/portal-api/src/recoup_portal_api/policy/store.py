@@ -77,7 +77,10 @@ async def everything(db: Database) -> AsyncIterator[tuple[Tx, Sequence[tuple[str
             yield (
                 tx,
                 [
-                    (row["merchant_id"], Stored(row["setting"], row["version"], row["value"], row["changed_at"]))
+                    (
+                        row["merchant_id"],
+                        Stored(row["setting"], row["version"], row["value"], row["changed_at"]),
+                    )
                     for row in rows
                 ],
             )

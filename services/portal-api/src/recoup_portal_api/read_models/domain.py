@@ -36,11 +36,12 @@ def case_of(account_id: str, invoice_id: str | None) -> UUID | None:
     return fact_id(account_id, "case", invoice_id) if invoice_id else None
 
 
-ISO_4217_DIGITS = {
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+_DIGITS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
 }
+ISO_4217_DIGITS = {currency: digits for digits, listed in _DIGITS.items() for currency in listed.split()}
 """Minor-unit digits where they are not 2. Source: ISO 4217 list one, 2024-06-25."""
 
 

@@ -115,7 +115,11 @@ async def card_updated(batch: Sequence[e.CardUpdated], tx: Tx) -> None:
         _line(
             event,
             None,
-            {"change": event.change, "settling": list(event.settling), **event.instrument.model_dump(mode="json")},
+            {
+                "change": event.change,
+                "settling": list(event.settling),
+                **event.instrument.model_dump(mode="json"),
+            },
         )
         for event in batch
     ]
@@ -125,7 +129,16 @@ async def card_updated(batch: Sequence[e.CardUpdated], tx: Tx) -> None:
 async def recovery_changed(batch: Sequence[e.RecoveryChanged], tx: Tx) -> None:
     """Keep each case's highest revision, and every revision on its timeline."""
     await store.save_cases(tx, [_case(event) for event in batch])
-    told = {"revision", "state", "transition", "reason", "next_try_at", "waiting_for", "decline_code", "recovered_by"}
+    told = {
+        "revision",
+        "state",
+        "transition",
+        "reason",
+        "next_try_at",
+        "waiting_for",
+        "decline_code",
+        "recovered_by",
+    }
     await _save(tx, [_told(event, told) for event in batch])
 
 
@@ -152,7 +165,16 @@ def _case(event: e.RecoveryChanged) -> dict[str, Any]:
 
 async def invoice_updated(batch: Sequence[e.InvoiceUpdated], tx: Tx) -> None:
     """Keep each invoice's highest version."""
-    same = {"merchant_id", "account_id", "customer_id", "invoice_id", "version", "number", "subscription_id", "status"}
+    same = {
+        "merchant_id",
+        "account_id",
+        "customer_id",
+        "invoice_id",
+        "version",
+        "number",
+        "subscription_id",
+        "status",
+    }
     rows = [
         {
             **event.model_dump(mode="json", include=same),
@@ -215,7 +237,8 @@ async def _save(tx: Tx, lines: Sequence[Happening]) -> None:
 
 
 def _told(
-    event: e.RetryDue | e.AttemptUpdated | e.FinalActionDue | e.FinalActionDone | e.RecoveryChanged, fields: set[str]
+    event: e.RetryDue | e.AttemptUpdated | e.FinalActionDue | e.FinalActionDone | e.RecoveryChanged,
+    fields: set[str],
 ) -> Happening:
     invoice_id = event.invoice.invoice_id if isinstance(event, e.RecoveryChanged) else event.invoice_id
     return _line(event, invoice_id, event.model_dump(mode="json", include=fields))
