@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import asyncpg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from recoup_chassis import service
+from recoup_chassis.errors import Retryable
 from recoup_chassis.http import HttpServer
 from recoup_chassis.postgres import Database
 from recoup_portal_api.access import loop as access_loop
@@ -63,14 +65,28 @@ def merchant_api(portal: Portal) -> FastAPI:
     )
     app.state.db, app.state.config = portal.db, portal.config
     app.state.adapter, app.state.notifier = portal.adapter, portal.notifier
+    app.state.stylesheet = "/static/portal.css"
     app.state.failures = Buckets(capacity=20, per_second=1 / 3, clock=time.monotonic)
     app.state.requests = Buckets(capacity=100, per_second=50, clock=time.monotonic)
     for room in (accounts, policy, cases, previews, keys):
         app.include_router(room.router)
     app.include_router(docs.router)
-    for error in (RequestValidationError, HTTPException, Exception):
+    for error in FORESEEN:
         app.add_exception_handler(error, _api_error)
+    app.add_exception_handler(Exception, _api_error)
     return app
+
+
+FORESEEN: tuple[type[Exception], ...] = (
+    api.ApiError,
+    RequestValidationError,
+    HTTPException,
+    Retryable,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+"""What is answered without a stack trace, unless it turns out to be a surprise."""
 
 
 async def _api_error(request: Any, error: Exception) -> Any:

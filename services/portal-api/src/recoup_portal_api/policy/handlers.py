@@ -39,9 +39,9 @@ async def _forbidden(
 ) -> Refused | None:
     text = json.dumps(setting.model_dump(mode="json"))
     if len(text.encode()) > VALUE_BYTES:
-        return Refused("too_large", f"the setting has more than {VALUE_BYTES} bytes")
+        return Refused("too_large", f"body: more than {VALUE_BYTES} bytes", "body")
     if "\\u0000" in text:
-        return Refused("nul", "the setting contains a NUL character")
+        return Refused("nul", "body: contains a NUL character", "body")
     if isinstance(setting, MerchantSetting) and before is not None:
         was = MerchantSetting.model_validate(before.value)
         if was.sandbox != setting.sandbox:

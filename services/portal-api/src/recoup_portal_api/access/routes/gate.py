@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.exceptions import HTTPException
+
 from recoup_chassis.http import answer
 
 Scope = MutableMapping[str, Any]
@@ -18,10 +20,14 @@ API_BODY, PAGE_BODY = 512 * 1024, 16 * 1024
 """Bytes. A setting may have 254 kB, and JSON may write a character in six bytes."""
 
 YEAR = 365 * 86_400
+JSON = "application/json"
 
 
-class TooLarge(Exception):
+class TooLarge(HTTPException):
     """The body is beyond its cap."""
+
+    def __init__(self) -> None:
+        super().__init__(413, "the body is too large")
 
 
 class Gate:
@@ -42,24 +48,16 @@ class Gate:
         nonce = secrets.token_urlsafe(16)
         scope.setdefault("state", {})["nonce"] = nonce
         cap = API_BODY if scope["path"].startswith("/v1") else PAGE_BODY
-        started = False
 
         async def guarded(message: MutableMapping[str, Any]) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 message["headers"] = [*message.get("headers", []), *self._headers(message, nonce)]
             await send(message)
 
-        try:
-            if _announced(scope) > cap:
-                raise TooLarge  # noqa: TRY301  # one answer for both ways to find out
+        if _announced(scope) > cap:
+            await answer(guarded, 413, b'{"error":{"code":"http","message":"the body is too large"}}', JSON)
+        else:
             await self._app(scope, _capped(receive, cap), guarded)
-        except TooLarge:
-            if not started:
-                await answer(
-                    guarded, 413, b'{"error":{"code":"too_large","message":"the body is too large"}}'
-                )
 
     def _headers(self, message: MutableMapping[str, Any], nonce: str) -> list[tuple[bytes, bytes]]:
         forms = (
