@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 import pytest
+from portal_house import PRACTICE_GATEWAY, House, somewhere
 
 from recoup_events.envelope import read
 from recoup_events.models import SettingsChanged
 from recoup_local.eventually import eventually
 from recoup_portal_api import cli
 from recoup_portal_api.policy import handlers as policy, loop as policy_loop
-
-from .conftest import PRACTICE_GATEWAY, House, somewhere
 
 pytestmark = pytest.mark.postgres
 
@@ -92,10 +92,8 @@ async def test_a_default_reads_as_version_0_and_a_change_counts_up_and_is_announ
     assert [event.version for event in told] == [1]
     assert told[0].value["final_action"] == "mark_unpaid"
     _, log = await house.ask("GET", "/v1/audit", merchant)
-    assert [(entry["action"], entry["subject"]) for entry in log["entries"]][0] == (
-        "setting.changed",
-        "recovery",
-    )
+    newest = log["entries"][0]
+    assert (newest["action"], newest["subject"]) == ("setting.changed", "recovery")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +215,8 @@ async def test_a_clock_is_moved_on_in_steps_of_a_day_at_the_most(house: House) -
     running = asyncio.create_task(steps.serve(stopping))
 
     async def arrived() -> bool:
-        return (await house.ask("GET", "/v1/sandbox/clock", merchant))[1]["now"] == "2026-01-02T12:00:00Z"
+        _, clock = await house.ask("GET", "/v1/sandbox/clock", merchant)
+        return bool(clock["now"] == "2026-01-02T12:00:00Z")
 
     await eventually(arrived)
     stopping.set()
@@ -225,7 +224,7 @@ async def test_a_clock_is_moved_on_in_steps_of_a_day_at_the_most(house: House) -
     told = [event.value for event in await announced(house, merchant.merchant_id) if event.setting == "clock"]
     shown = [datetime.fromisoformat(str(value["origin_merchant"])) for value in told[1:]]
     real = [datetime.fromisoformat(str(value["origin_real"])) for value in told[1:]]
-    assert [b - a for a, b in zip(shown, shown[1:], strict=False)] == [timedelta(days=1), timedelta(hours=12)]
+    assert [b - a for a, b in pairwise(shown)] == [timedelta(days=1), timedelta(hours=12)]
     assert real[2] - real[1] >= timedelta(seconds=1)
 
 
@@ -260,7 +259,7 @@ async def test_an_account_is_not_announced_while_gateway_adapter_is_down(house: 
     ],
 )
 async def test_an_account_that_may_not_be_is_refused_and_its_secrets_are_not_repeated(
-    house: House, change: dict[str, Any], sandbox: bool, field: str
+    house: House, change: dict[str, Any], sandbox: Literal[True, False], field: str
 ) -> None:
     merchant = await house.merchant(sandbox=sandbox)
     status, answer = await house.ask("PUT", "/v1/accounts/acct_1", merchant, json=ACCOUNT | change)

@@ -6,13 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-import asyncpg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from recoup_chassis import service
+from recoup_chassis.config import read
 from recoup_chassis.errors import Retryable
 from recoup_chassis.http import HttpServer
 from recoup_chassis.postgres import Database
@@ -21,7 +20,7 @@ from recoup_portal_api.access.domain import Buckets, Marks
 from recoup_portal_api.access.routes import api, keys
 from recoup_portal_api.access.routes.gate import Gate
 from recoup_portal_api.clients.gateway_adapter import GatewayAdapter
-from recoup_portal_api.clients.internal import Internal
+from recoup_portal_api.clients.internal import Internal, http
 from recoup_portal_api.clients.notifier import Notifier
 from recoup_portal_api.config import Config, secret_from
 from recoup_portal_api.merchant.routes import accounts, cases, docs, previews
@@ -71,22 +70,9 @@ def merchant_api(portal: Portal) -> FastAPI:
     for room in (accounts, policy, cases, previews, keys):
         app.include_router(room.router)
     app.include_router(docs.router)
-    for error in FORESEEN:
+    for error in (api.ApiError, RequestValidationError, HTTPException, Retryable, Exception):
         app.add_exception_handler(error, _api_error)
-    app.add_exception_handler(Exception, _api_error)
     return app
-
-
-FORESEEN: tuple[type[Exception], ...] = (
-    api.ApiError,
-    RequestValidationError,
-    HTTPException,
-    Retryable,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    OSError,
-)
-"""What is answered without a stack trace, unless it turns out to be a surprise."""
 
 
 async def _api_error(request: Any, error: Exception) -> Any:
@@ -104,7 +90,7 @@ def web(portal: Portal) -> Gate:
 async def portal_of(config: Config) -> AsyncIterator[Portal]:
     """Open what the routes need: the database as the restricted role, and the way to the other services."""
     async with (
-        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+        http() as session,
         await Database.connect(
             config.http_database_url,
             source=SOURCE,
@@ -121,8 +107,9 @@ async def portal_of(config: Config) -> AsyncIterator[Portal]:
         )
 
 
-async def serve(config: Config) -> None:
+async def serve() -> None:
     """Run the service until SIGTERM."""
+    config = read(Config)
     database = await service.connect(SERVICE, config)
     async with portal_of(config) as portal:
         server = HttpServer(web(portal), config.bind_address, config.http_port, "http")

@@ -1,20 +1,15 @@
-"""The command line: serve, migrate, republish, create-merchant, create-key."""
+"""The command line: serve, migrate, republish, quarantine, create-merchant, create-key."""
 
 import argparse
-import asyncio
-import json
 import secrets
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from recoup_chassis import commands
 from recoup_chassis.config import read
-from recoup_chassis.migrate import migrate
 from recoup_chassis.postgres import Database
-from recoup_chassis.process import main as run
 from recoup_events.settings import MerchantSetting
 from recoup_portal_api import app
 from recoup_portal_api.access import domain, store as access
@@ -22,18 +17,6 @@ from recoup_portal_api.config import Config
 from recoup_portal_api.policy import handlers
 
 ACTOR = "cli"
-
-
-class Migration(BaseModel):
-    """The environment of `migrate`."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-    migration_database_url: str = Field(
-        pattern=r"^postgres(ql)?://", description="the database, as its owner"
-    )
-    app_role: str = Field(min_length=1, description="the role that the service runs as")
-    http_role: str = Field(min_length=1, description="the role that answers HTTP requests")
 
 
 class Store(BaseModel):
@@ -63,16 +46,12 @@ async def create_key(db: Database, merchant_id: str, name: str) -> dict[str, str
     return {"key_id": str(key_id), "api_key": key}
 
 
-async def _with_database(act: Callable[[Database], Awaitable[Any]]) -> int:
+async def _database() -> Database:
     config = read(Store)
-    async with await Database.connect(
-        config.database_url, source=app.SOURCE, partitions=config.kafka_partitions
-    ) as db:
-        print(json.dumps(await act(db)))
-    return 0
+    return await Database.connect(config.database_url, source=app.SOURCE, partitions=config.kafka_partitions)
 
 
-def _create_merchant(arguments: argparse.Namespace) -> int:
+async def _create_merchant(arguments: argparse.Namespace) -> dict[str, str]:
     try:
         merchant = MerchantSetting(
             name=arguments.name, sandbox=arguments.sandbox, timezone=arguments.timezone
@@ -80,62 +59,42 @@ def _create_merchant(arguments: argparse.Namespace) -> int:
     except ValidationError as wrong:
         for error in wrong.errors(include_url=False, include_input=False):
             sys.stderr.write(f"--{error['loc'][0]}: {error['msg']}\n")
-        return 2
-    merchant_id = arguments.merchant_id or f"m_{secrets.token_hex(8)}"
-    return asyncio.run(_with_database(lambda db: create_merchant(db, merchant_id, merchant)))
+        raise SystemExit(2) from None
+    async with await _database() as db:
+        return await create_merchant(db, f"m_{secrets.token_hex(8)}", merchant)
 
 
-def _create_key(arguments: argparse.Namespace) -> int:
-    return asyncio.run(_with_database(lambda db: create_key(db, arguments.merchant_id, arguments.name)))
+async def _create_key(arguments: argparse.Namespace) -> dict[str, str]:
+    async with await _database() as db:
+        return await create_key(db, arguments.merchant, arguments.name)
 
 
-def _republish(_: argparse.Namespace) -> int:
-    async def act(db: Database) -> dict[str, int]:
-        return {"settings": await handlers.republish(db)}
-
-    return asyncio.run(_with_database(act))
+async def _republish(_: argparse.Namespace) -> dict[str, int]:
+    async with await _database() as db:
+        return {"republished": await handlers.republish(db)}
 
 
-def _migrate(_: argparse.Namespace) -> int:
-    config = read(Migration)
-    roles = {"app": config.app_role, "http": config.http_role}
-    for name in asyncio.run(migrate(config.migration_database_url, "recoup_portal_api", roles)):
-        print(name)
-    return 0
-
-
-def _serve(_: argparse.Namespace) -> int:
-    return run(app.serve(read(Config)))
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Do what the command line says; give the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="portal-api", description="What a customer or a merchant may see and change."
+    whole, subcommands = commands.parser(
+        app.SERVICE, "Decides what a customer or a merchant may see and change."
     )
-    commands = parser.add_subparsers(required=True)
-
-    def command(name: str, about: str, act: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=about, description=about)
-        made.set_defaults(act=act)
-        return made
-
-    command("serve", "run the service until SIGTERM", _serve)
-    command("migrate", "bring the database up to date, as its owner", _migrate)
-    command("republish", "announce every setting again", _republish)
-    merchant = command(
-        "create-merchant", "begin a merchant; prints its id and first API key", _create_merchant
+    commands.add_serve(subcommands, app.serve)
+    commands.add_common(subcommands, app.SERVICE, "recoup_portal_api", lambda: read(Config))
+    republish = subcommands.add_parser("republish", help="announce every setting again")
+    republish.set_defaults(run=_republish)
+    merchant = subcommands.add_parser(
+        "create-merchant", help="begin a merchant; prints its id and first API key"
     )
     merchant.add_argument("--name", required=True)
     merchant.add_argument("--sandbox", action="store_true", help="with a clock of its own, never live money")
     merchant.add_argument("--timezone", default="UTC", help="an IANA time zone")
-    merchant.add_argument("--merchant-id", help="chosen by you; otherwise made up")
-    key = command("create-key", "make another API key of a merchant", _create_key)
-    key.add_argument("--merchant-id", required=True)
-    key.add_argument("--name", default="API key")
-    chosen = parser.parse_args(arguments)
-    act: Callable[[argparse.Namespace], int] = chosen.act
-    return act(chosen)
+    merchant.set_defaults(run=_create_merchant)
+    key = subcommands.add_parser("create-key", help="make another API key of a merchant")
+    key.add_argument("--merchant", required=True, help="the merchant's id")
+    key.add_argument("--name", default="API key", help="what it is for")
+    key.set_defaults(run=_create_key)
+    return commands.run(whole)
 
 
 if __name__ == "__main__":

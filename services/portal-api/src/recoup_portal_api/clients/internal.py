@@ -15,6 +15,11 @@ PATIENCE = aiohttp.ClientTimeout(total=10, sock_connect=2)
 ANSWER_BYTES = 1024 * 1024
 
 
+def http() -> aiohttp.ClientSession:
+    """Open what all clients share; it keeps no cookie."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+
+
 class CounterpartDown(Retryable):
     """The other service can't be reached, took too long, or gave an answer that can't be read."""
 

@@ -49,15 +49,23 @@ class Gate:
         scope.setdefault("state", {})["nonce"] = nonce
         cap = API_BODY if scope["path"].startswith("/v1") else PAGE_BODY
 
+        answered = False
+
         async def guarded(message: MutableMapping[str, Any]) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 message["headers"] = [*message.get("headers", []), *self._headers(message, nonce)]
             await send(message)
 
         if _announced(scope) > cap:
             await answer(guarded, 413, b'{"error":{"code":"http","message":"the body is too large"}}', JSON)
-        else:
+            return
+        try:
             await self._app(scope, _capped(receive, cap), guarded)
+        except Exception:
+            if not answered:  # else it was answered and logged, and is raised again for servers that log only
+                raise
 
     def _headers(self, message: MutableMapping[str, Any], nonce: str) -> list[tuple[bytes, bytes]]:
         forms = (
