@@ -17,12 +17,15 @@ from recoup_chassis.http import HttpServer
 from recoup_chassis.postgres import Database
 from recoup_portal_api.access import loop as access_loop
 from recoup_portal_api.access.domain import Buckets, Marks
+from recoup_portal_api.access.handlers import LinkKeys
 from recoup_portal_api.access.routes import api, keys
 from recoup_portal_api.access.routes.gate import Gate
 from recoup_portal_api.clients.gateway_adapter import GatewayAdapter
 from recoup_portal_api.clients.internal import Internal, http
 from recoup_portal_api.clients.notifier import Notifier
-from recoup_portal_api.config import Config, secret_from
+from recoup_portal_api.config import Config, keys_from, secret_from
+from recoup_portal_api.customer.routes import assets, errors, pay, sign_in
+from recoup_portal_api.customer.routes.doors import House, Turned
 from recoup_portal_api.merchant.routes import accounts, cases, docs, previews
 from recoup_portal_api.policy import loop as policy_loop, routes as policy
 from recoup_portal_api.subscriptions import table
@@ -64,7 +67,7 @@ def merchant_api(portal: Portal) -> FastAPI:
     )
     app.state.db, app.state.config = portal.db, portal.config
     app.state.adapter, app.state.notifier = portal.adapter, portal.notifier
-    app.state.stylesheet = "/static/portal.css"
+    app.state.stylesheet = assets.address("portal.css")
     app.state.failures = Buckets(capacity=20, per_second=1 / 3, clock=time.monotonic)
     app.state.requests = Buckets(capacity=100, per_second=50, clock=time.monotonic)
     for room in (accounts, policy, cases, previews, keys):
@@ -82,8 +85,26 @@ async def _api_error(request: Any, error: Exception) -> Any:
 def web(portal: Portal) -> Gate:
     """Give the whole web application."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.house = House(
+        config=portal.config,
+        db=portal.db,
+        adapter=portal.adapter,
+        notifier=portal.notifier,
+        marks=portal.marks,
+        links=LinkKeys(keys_from(portal.config.pay_link_public_keys)),
+        charges=Buckets(capacity=10, per_second=1 / 6, clock=time.monotonic),
+        mails=Buckets(capacity=20, per_second=1 / 10, clock=time.monotonic),
+    )
     app.mount("/v1", merchant_api(portal))
+    for pages in (assets.router, sign_in.router, sign_in.at_link, pay.by_pay_link, pay.by_sign_in):
+        app.include_router(pages)
+    for error in (Turned, RequestValidationError, HTTPException, Retryable, Exception):
+        app.add_exception_handler(error, _page_error)
     return Gate(app, https=portal.config.https)
+
+
+async def _page_error(request: Any, error: Exception) -> Any:
+    return errors.answer_error(request, error)
 
 
 @asynccontextmanager
