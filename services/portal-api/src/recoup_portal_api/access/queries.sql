@@ -59,8 +59,8 @@ SELECT contact_hash, seen_at, expires_at FROM sessions WHERE merchant_id = $1 AN
 
 -- name: touch_session
 -- $1 text: merchant, $2 bytea: session hash, $3 timestamptz: now (real); written once a minute at the most
-UPDATE sessions SET seen_at = $3
-WHERE merchant_id = $1 AND session_hash = $2 AND seen_at < $3 - interval '1 minute'
+UPDATE sessions SET seen_at = $3::timestamptz
+WHERE merchant_id = $1 AND session_hash = $2 AND seen_at < $3::timestamptz - interval '1 minute'
 
 -- name: end_session
 -- $1 text: merchant, $2 bytea: session hash
