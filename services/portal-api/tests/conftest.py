@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from portal_house import House, house_of
 
 from recoup_local.pytest_plugin import ServiceDatabases
+
+from .portal_house import House, house_of
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from portal_house import SIGNING_KEY
-
 from recoup_events import links
 from recoup_events.models import CardUpdated, CustomerUpdated, InvoiceUpdated, PaymentFailed, RecoveryChanged
 from recoup_events.parts import DeclineFacts, Instrument, Invoice, Money
@@ -20,6 +18,8 @@ from recoup_events.values import (
     Transition,
     fact_id,
 )
+
+from .portal_house import SIGNING_KEY
 
 WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

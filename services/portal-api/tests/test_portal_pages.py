@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from portal_events import Customer, forged
-from portal_house import House, Merchant, somewhere
 
 from recoup_events.values import CaseState, InvoiceStatus
+
+from .portal_events import Customer, forged
+from .portal_house import House, Merchant, somewhere
 
 pytestmark = pytest.mark.postgres
 
