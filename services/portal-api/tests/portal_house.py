@@ -14,6 +14,7 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from recoup_chassis.postgres import Database
+from recoup_events.envelope import Tombstone
 from recoup_events.models import CustomerEvent, Event
 from recoup_events.settings import MerchantSetting
 from recoup_local.databases import Database as LocalDatabase
@@ -82,6 +83,12 @@ class House:
                 handler = self.handlers[kind]
                 handle = getattr(handler, "handler", handler)
                 await handle([event for event in events if type(event) is kind], tx)
+
+    async def erase(self, event: CustomerEvent) -> None:
+        """Handle the tombstone of a customer's snapshot."""
+        gone = Tombstone(event.TOPIC.name, event.key, event.merchant_id, event.customer_id)
+        async with self.db.transaction([event.merchant_id]) as tx:
+            await self.handlers[type(event)].erased([gone], tx)
 
     async def as_owner(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         """Look behind row security for nothing but what has none."""

@@ -1,80 +1,16 @@
 """The customer's pages over real HTTP, up to what they ask of other services."""
 
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from http.cookies import SimpleCookie
-from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from recoup_events.values import CaseState, InvoiceStatus
 
+from .portal_browser import Browser
 from .portal_events import Customer, forged
-from .portal_house import House, Merchant, somewhere
+from .portal_house import House, Merchant
 
 pytestmark = pytest.mark.postgres
-
-
-@dataclass
-class Answer:
-    """What a browser got."""
-
-    status: int
-    html: str
-    headers: Any
-    cookies: SimpleCookie
-
-    @property
-    def state(self) -> str:
-        found = re.search(r'data-state="([^"]+)"', self.html)
-        return found[1] if found else ""
-
-    @property
-    def mark(self) -> str:
-        found = re.search(r'name="mark" value="([^"]+)"', self.html)
-        assert found
-        return found[1]
-
-
-@dataclass
-class Browser:
-    """Keeps cookies, follows no redirect."""
-
-    house: House
-    jar: dict[str, str]
-    address: str
-
-    async def go(self, path: str, method: str = "GET", *, language: str = "en", **form: str) -> Answer:
-        headers = {"Accept-Language": language, "X-Forwarded-For": self.address}
-        headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.jar.items())
-        async with self.house.http.request(
-            method, self.house.url + path, headers=headers, data=form or None, allow_redirects=False
-        ) as answer:
-            self.jar.update({name: morsel.value for name, morsel in answer.cookies.items()})
-            return Answer(answer.status, await answer.text(), answer.headers, answer.cookies)
-
-    async def post(self, path: str, **form: str) -> Answer:
-        return await self.go(path, "POST", **form)
-
-
-@pytest.fixture
-def browser(house: House) -> Browser:
-    return Browser(house, {}, somewhere())
-
-
-@pytest_asyncio.fixture
-async def merchant(house: House) -> AsyncIterator[Merchant]:
-    yield await house.merchant(name="Biscotti <& Co>")
-
-
-@pytest_asyncio.fixture
-async def customer(house: House, merchant: Merchant) -> Customer:
-    """A customer who owes €19.99."""
-    found = Customer(merchant.merchant_id)
-    await house.tell([found.case(), found.updated(email="Ada@Example.org")])
-    return found
 
 
 async def actions(house: House, customer: Customer) -> int:
@@ -193,7 +129,7 @@ async def test_a_scanner_that_opens_everything_changes_nothing(
     house: House, browser: Browser, customer: Customer
 ) -> None:
     link = customer.link()
-    for path in ("", "/return?session=cs_1", "/result/00000000-0000-0000-0000-000000000000"):
+    for path in ("", "/return?session=cs_1", "/return/00000000-0000-0000-0000-000000000000"):
         for method in ("GET", "HEAD"):
             assert (await browser.go(f"/pay/{link}{path}", method)).status in {200, 404}
     for path in ("/card", "/pay", "/sign-in"):

@@ -3,6 +3,7 @@
 No transaction stays open while another service is asked.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -24,6 +25,9 @@ from recoup_portal_api.customer.store import Action
 from recoup_portal_api.policy import store as policy
 from recoup_portal_api.read_models import store as models
 from recoup_portal_api.read_models.store import Customer
+
+LOOKS, LOOK_EVERY = 10, 0.2
+"""How often, and after how many seconds each, a page looks for a case that is not here yet."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,17 @@ async def view(tx: Tx, face: Face, case_id: UUID) -> View:
     customer = Customer(account_id, customer_id, locale)
     bills = [_bill(found) for found in await models.open_cases(tx, face.merchant_id, customer)]
     return View(face, case_id, domain.standing(case_id, case["state"], bills), customer)
+
+
+async def soon(db: Database, seen: View) -> View:
+    """Look again for a moment: a mail may be quicker than what it is about."""
+    for _ in range(LOOKS):
+        await asyncio.sleep(LOOK_EVERY)
+        async with db.transaction([seen.face.merchant_id]) as tx:
+            now = await view(tx, seen.face, seen.case_id)
+        if not isinstance(now.standing, NotYet):
+            return now
+    return seen
 
 
 def _bill(case: models.OpenCase) -> Bill:

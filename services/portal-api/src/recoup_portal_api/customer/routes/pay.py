@@ -4,6 +4,7 @@ The same pages stand behind a pay link and behind a sign-in; only the door diffe
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Any, assert_never
 from uuid import UUID
 
@@ -57,7 +58,7 @@ def pages(prefix: str, door: Callable[..., Awaitable[Door]]) -> APIRouter:
     async def complete(request: Request, at: behind, mark: Mark, session: Reference) -> HTMLResponse:
         return await come_back(request, at, mark, session)
 
-    @router.api_route("/result/{action_id}", methods=["GET", "HEAD"])
+    @router.api_route("/return/{action_id}", methods=["GET", "HEAD"])
     async def result(request: Request, at: behind, action_id: UUID) -> HTMLResponse:
         return await show_result(request, at, action_id)
 
@@ -66,6 +67,8 @@ def pages(prefix: str, door: Callable[..., Awaitable[Door]]) -> APIRouter:
 
 async def show_owed(request: Request, door: Door) -> HTMLResponse:
     """Show what is owed, or that nothing is."""
+    if isinstance(door.view.standing, NotYet):
+        door = replace(door, view=await handlers.soon(house(request).db, door.view))
     match door.view.standing:
         case NotYet():
             return door.page.message("notyet", status=503, poll=LOOK_AGAIN)
@@ -156,7 +159,7 @@ def _after(
 ) -> HTMLResponse:
     match begun:
         case Begun(action_id, url):
-            return _to(url or f"{door.here}/result/{action_id}")
+            return _to(url or f"{door.here}/return/{action_id}")
         case handlers.NothingToPay():
             return _to(door.here)
         case handlers.NotPossible():
