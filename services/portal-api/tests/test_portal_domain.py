@@ -43,6 +43,7 @@ def test_this_cases_bill_comes_first_and_what_cannot_be_paid_is_left_out() -> No
         (["succeeded", "declined"], domain.Declined("declined")),
         (["declined", "unknown"], domain.Working()),
         (["not_sent"], domain.NotCharged()),
+        (["succeeded", "not_sent"], domain.Partly()),
         (["requires_action"], domain.Working()),
         ([], domain.Working()),
         (["a state of a later release"], domain.Working()),

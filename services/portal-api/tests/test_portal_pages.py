@@ -1,10 +1,12 @@
 """The customer's pages over real HTTP, up to what they ask of other services."""
 
 import re
+from uuid import uuid4
 
 import pytest
 
 from recoup_events.values import CaseState, InvoiceStatus
+from recoup_portal_api.customer import store
 
 from .portal_browser import Browser
 from .portal_events import Customer, forged
@@ -175,6 +177,23 @@ async def test_coming_back_sends_itself_by_a_form_and_knows_its_own_sessions_onl
     assert "data-by-itself" in page.html
     back = await browser.post(f"/pay/{customer.link()}/return", mark=page.mark, session="cs_of_somebody_else")
     assert (back.status, back.state) == (404, "nopage")
+
+
+async def test_a_result_that_cannot_be_told_yet_is_waited_for_and_never_called_a_failure(
+    house: House, browser: Browser, customer: Customer
+) -> None:
+    action_id = uuid4()
+    async with house.portal.db.transaction([customer.merchant_id]) as tx:
+        begun = [store.Action("payment", str(uuid4()), customer.invoice_id)]
+        await store.add_actions(tx, customer.merchant_id, customer.case_id(), action_id, begun)
+    await house.tell([customer.case(2, CaseState.RECOVERED)])
+    page = await browser.go(f"/pay/{customer.link()}/return/{action_id}")
+    assert (page.status, page.state) == (200, "working")
+    assert "data-poll" in page.html
+    other = Customer(customer.merchant_id)
+    await house.tell([other.case()])
+    page = await browser.go(f"/pay/{other.link()}/return/{action_id}")
+    assert (page.status, page.state) == (404, "nopage")
 
 
 async def test_a_merchant_may_demand_a_sign_in_before_anything_is_shown(

@@ -131,7 +131,12 @@ class NotCharged:
     """Nothing was tried."""
 
 
-Verdict = Passed | Submitted | Declined | Authenticate | Working | NotCharged
+@dataclass(frozen=True)
+class Partly:
+    """Some of it succeeded or was submitted, the rest was not tried."""
+
+
+Verdict = Passed | Submitted | Declined | Authenticate | Working | NotCharged | Partly
 
 REASONS = frozenset(
     {
@@ -165,7 +170,7 @@ def verdict(outcomes: Sequence[Outcome]) -> Verdict:
         if outcome.state is AttemptState.DECLINED:
             return Declined(outcome.reason if outcome.reason in REASONS else "declined")
     if AttemptState.NOT_SENT in states:
-        return NotCharged()
+        return Partly() if any(goes_on(outcome) for outcome in outcomes) else NotCharged()
     return Submitted() if AttemptState.PENDING in states else Passed()
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse
 
+from recoup_portal_api.clients.internal import CounterpartDown
 from recoup_portal_api.customer import domain, handlers
 from recoup_portal_api.customer.domain import Gone, NotYet, Owes, Settled
 from recoup_portal_api.customer.handlers import Begun
@@ -173,7 +174,10 @@ def _after(
 async def show_result(request: Request, door: Door, action_id: UUID) -> HTMLResponse:
     """Say what became of it; the page of a payment outlives its case."""
     here = house(request)
-    found = await handlers.results(here.db, here.adapter, door.view, action_id)
+    try:
+        found = await handlers.results(here.db, here.adapter, door.view, action_id)
+    except CounterpartDown:
+        return door.page.message("working", poll=LOOK_AGAIN)
     match found:
         case handlers.NoSuchThing():
             return door.page.message("nopage", status=404, link=(door.here, "again"))
@@ -191,27 +195,30 @@ def _verdict(door: Door, outcomes: list[domain.Outcome]) -> HTMLResponse:
     page = door.page
     match domain.verdict(outcomes):
         case domain.Passed():
-            return page.message("passed", mood="good")
+            answer = page.message("passed", mood="good")
         case domain.Submitted():
-            return page.message("submitted", mood="good")
+            answer = page.message("submitted", mood="good")
         case domain.Working():
-            return page.message("working", poll=LOOK_AGAIN)
+            answer = page.message("working", poll=LOOK_AGAIN)
+        case domain.Partly():
+            answer = page.message("partly", link=(door.here, "again"))
         case domain.NotCharged():
-            return page.message("notcharged", link=(door.here, "again"))
+            answer = page.message("notcharged", link=(door.here, "again"))
         case domain.Authenticate(url):
-            return _message(
+            answer = _message(
                 door, "authenticate", page.say("authenticate.text"), poll=LOOK_AGAIN, mood="calm", notes=(),
                 link=Link(url, page.say("authenticate.link"), away=True),
             )  # fmt: skip
         case domain.Declined(reason):
             some = any(domain.goes_on(outcome) for outcome in outcomes)
             note = page.say("declined.some" if some else "declined.nothing")
-            return _message(
+            answer = _message(
                 door, "declined", page.say(f"reason.{reason}"), poll=0, mood="bad", notes=(note,),
                 link=Link(door.here, page.say("declined.again")),
             )  # fmt: skip
         case never:
             assert_never(never)
+    return answer
 
 
 def _message(door: Door, key: str, text: str, *, link: Link, **values: Any) -> HTMLResponse:
