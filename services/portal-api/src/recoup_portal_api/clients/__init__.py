@@ -1,0 +1,1 @@
+"""What portal-api asks other services where a person waits. One secret each; no secret is stored or logged here."""
