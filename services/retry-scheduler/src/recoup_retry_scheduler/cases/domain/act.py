@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from recoup_events.values import CaseState, FinalAction, Transition, WaitingFor
-
 from recoup_retry_scheduler.cases.domain import sentences
 from recoup_retry_scheduler.cases.domain.book import SLOW, Book
 from recoup_retry_scheduler.cases.domain.case import WAITS_FOR, Case, Try, Wake, WakeKind
@@ -112,9 +111,7 @@ class _Scene:
         if self.book.held:
             return self._look_again(case)
         asked = replace(asked, asks=asked.asks + 1)
-        case = replace(
-            case, trying=asked, revision=case.revision + 1, wake=self._watchdog(asked.asks - 1)
-        )
+        case = replace(case, trying=asked, revision=case.revision + 1, wake=self._watchdog(asked.asks - 1))
         self.decisions.announcements.append(TryAsked(case, asked))
         return case
 
@@ -138,7 +135,7 @@ class _Scene:
         )
         return self.decisions.change(case, self._transition(Transition.TRYING), reason)
 
-    def planned(self, case: Case) -> Case:
+    def planned(self, case: Case) -> Case:  # noqa: PLR0911  # one return a plan
         decision = plan(case, self.book, self.now.merchant)
         match decision:
             case Fire() | Finish() if self.book.held:
@@ -154,9 +151,7 @@ class _Scene:
             case Finish():
                 return self._finished(case)
             case Close():
-                ended = replace(self._at_rest(case), state=CaseState.ENDED, waiting_for=None, wake=None)
-                ended = replace(ended, next_try_at=None, final_action=FinalAction.NOTHING)
-                return self.decisions.change(ended, Transition.ENDED, decision.reason)
+                return self._ended(case, decision.reason)
             case _:
                 assert_never(decision)
 
@@ -191,9 +186,7 @@ class _Scene:
 
     def _scheduled(self, case: Case, decision: Schedule) -> Case:
         wake = Wake(WakeKind.STEP, decision.at) if decision.at else Wake(WakeKind.DEADLINE, case.resolve_by)
-        case = replace(
-            case, state=CaseState.SCHEDULED, waiting_for=None, next_try_at=decision.at, wake=wake
-        )
+        case = replace(case, state=CaseState.SCHEDULED, waiting_for=None, next_try_at=decision.at, wake=wake)
         reason = decision.reason
         if isinstance(self.situation.outcome, GivenBack) and decision.at:
             reason = sentences.given_back(self.situation.outcome.why, decision.at)
@@ -226,6 +219,17 @@ class _Scene:
         case = self.decisions.change(case, Transition.ENDING, sentences.ending(case.final_action))
         self.decisions.announcements.append(FinalAsked(case))
         return case
+
+    def _ended(self, case: Case, reason: str) -> Case:
+        case = replace(
+            case,
+            state=CaseState.ENDED,
+            waiting_for=None,
+            next_try_at=None,
+            wake=None,
+            final_action=FinalAction.NOTHING,
+        )
+        return self.decisions.change(case, Transition.ENDED, reason)
 
     def _said_if_new(self, case: Case, transition: Transition, reason: str) -> Case:
         if self.before is not None and visible(self.before) == visible(case):

@@ -18,7 +18,6 @@ from recoup_events.values import (
     SubscriptionStatus,
     TryKind,
 )
-
 from recoup_retry_scheduler.cases.domain.cards import Wallet, edition_of_change, edition_of_failure
 from recoup_retry_scheduler.cases.domain.case import Case, Policy
 from recoup_retry_scheduler.cases.domain.facts import (
@@ -51,6 +50,16 @@ GOING_ON = frozenset(
 
 SLOW = frozenset({AttemptState.PENDING, AttemptState.UNKNOWN})
 """States that last for hours or days."""
+
+
+READ_INSTEAD = {
+    "invoice_paid": InvoiceStatus.PAID,
+    "payment_succeeded": InvoiceStatus.PAID,
+    "nothing_owed": InvoiceStatus.PAID,
+    "invoice_void": InvoiceStatus.VOID,
+    "invoice_uncollectible": InvoiceStatus.UNCOLLECTIBLE,
+}
+"""What the adapter read when it re-read the invoice before a charge and therefore did not send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,7 @@ class Book:
     changed_invoices: set[str] = field(default_factory=set)
     changed_subscriptions: set[str] = field(default_factory=set)
 
-    def learn(self, fact: Fact) -> None:  # noqa: C901 - one branch a fact
+    def learn(self, fact: Fact) -> None:  # noqa: C901  # one branch a fact
         """Add a fact to what is known."""
         match fact:
             case Failed():
@@ -127,13 +136,9 @@ class Book:
             case Succeeded():
                 self._succeeded(fact)
             case Reversed():
-                if fact.fact_id not in self.reversals:
-                    self.reversals[fact.fact_id] = fact
-                    self.new.append(fact)
+                self._reversed(fact)
             case CardChanged():
-                self.wallet.learn(edition_of_change(fact))
-                for invoice_id in fact.settling:
-                    self._hold(invoice_id, fact.at, AttemptState.SENDING)
+                self._card(fact)
             case AttemptMoved():
                 self._attempt(fact)
             case FinalActionSettled():
@@ -141,12 +146,7 @@ class Book:
             case InvoiceSeen():
                 self._invoice(fact)
             case SubscriptionSeen():
-                known = self.subscriptions.get(fact.subscription_id, SubscriptionFacts(fact.subscription_id))
-                if fact.version > known.version:
-                    self.subscriptions[fact.subscription_id] = replace(
-                        known, version=fact.version, status=fact.status
-                    )
-                    self.changed_subscriptions.add(fact.subscription_id)
+                self._subscription(fact)
             case TimerFired():
                 self.fired.add(fact.case_id)
             case _:
@@ -240,7 +240,27 @@ class Book:
             self.successes[fact.fact_id] = fact
             self.new.append(fact)
 
+    def _reversed(self, fact: Reversed) -> None:
+        if fact.fact_id not in self.reversals:
+            self.reversals[fact.fact_id] = fact
+            self.new.append(fact)
+
+    def _card(self, fact: CardChanged) -> None:
+        self.wallet.learn(edition_of_change(fact))
+        for invoice_id in fact.settling:
+            self._hold(invoice_id, fact.at, AttemptState.SENDING)
+
+    def _subscription(self, fact: SubscriptionSeen) -> None:
+        known = self.subscriptions.get(fact.subscription_id, SubscriptionFacts(fact.subscription_id))
+        if fact.version > known.version:
+            newer = replace(known, version=fact.version, status=fact.status)
+            self.subscriptions[fact.subscription_id] = newer
+            self.changed_subscriptions.add(fact.subscription_id)
+
     def _attempt(self, fact: AttemptMoved) -> None:
+        read = READ_INSTEAD.get(fact.reason) if fact.state is AttemptState.NOT_SENT else None
+        if read is not None:
+            self._read(fact.invoice_id, read, fact.at)
         if fact.try_id is not None:
             self.attempts.append(fact)
         elif fact.state in GOING_ON:
@@ -252,8 +272,12 @@ class Book:
         if fact.outcome is not FinalActionOutcome.UNKNOWN:
             self.finals[fact.case_id] = fact
         if fact.outcome is FinalActionOutcome.OVERTAKEN and fact.detail == "invoice_paid":
-            known = self.invoice(fact.invoice_id)
-            self._put(replace(known, status=InvoiceStatus.PAID, status_at=known.status_at or fact.at))
+            self._read(fact.invoice_id, InvoiceStatus.PAID, fact.at)
+
+    def _read(self, invoice_id: str, status: InvoiceStatus, at: datetime) -> None:
+        known = self.invoice(invoice_id)
+        if known.status is not status:
+            self._put(replace(known, status=status, status_at=at))
 
     def _hold(self, invoice_id: str, at: datetime, state: AttemptState) -> None:
         known = self.invoice(invoice_id)

@@ -9,7 +9,6 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from recoup_events.values import CardChange
-
 from recoup_retry_scheduler.cases.domain.facts import Card, CardChanged, Failed, Verdict
 
 
@@ -31,8 +30,10 @@ class EditionKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """One edition of a card. `since`: when the customer, or the network for them, gave it; none if only a charge
-    told us of it. `declined_at`: its last decline, for any invoice.
+    """One edition of a card.
+
+    `since`: when the customer, or the network for them, gave it; none if only a charge told us of it.
+    `declined_at`: its last decline, for any invoice.
     """
 
     card: Card
@@ -101,6 +102,10 @@ class Wallet:
     def changed(self) -> list[Edition]:
         """Give the editions that were learnt or changed since the book was opened."""
         return [self._editions[key] for key in sorted(self._changed)]
+
+    def marks(self) -> set[str]:
+        """Give what the cards are counted by."""
+        return {edition.card.mark for edition in self._editions.values()}
 
     def usable(self, card: Card) -> bool:
         """Whether a card may be charged at all: not removed, and no network or bank forbids it."""

@@ -20,7 +20,6 @@ from recoup_events.values import (
     WaitingFor,
     fact_id,
 )
-
 from recoup_retry_scheduler.cases.domain.facts import Bill, Card, Owner, Verdict
 
 CLOSED = frozenset({CaseState.RECOVERED, CaseState.ENDED, CaseState.REVERSED})

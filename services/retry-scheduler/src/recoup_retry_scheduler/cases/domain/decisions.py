@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 
 from recoup_events.values import Transition
-
 from recoup_retry_scheduler.cases.domain.case import Case, Try, Wake
 
 

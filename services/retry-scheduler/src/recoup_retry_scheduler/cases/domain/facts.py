@@ -100,12 +100,16 @@ class Verdict:
 _DEADLY = frozenset({DefaultAction.NEEDS_NEW_CARD, DefaultAction.NEVER_RETRY})
 
 RETURNED: Final = Verdict(
-    "bank_return", DeclineClass.UNKNOWN, DefaultAction.RETRY_SCHEDULED, masked=False, meaning="the bank returned it"
+    "bank_return",
+    DeclineClass.UNKNOWN,
+    DefaultAction.RETRY_SCHEDULED,
+    masked=False,
+    meaning="the bank returned it",
 )
 
 
 @lru_cache(maxsize=4096)
-def judge(  # noqa: PLR0913 - a decline has six codes
+def judge(  # noqa: PLR0913  # a decline has six codes
     gateway: str,
     code: str | None,
     advice: str | None,

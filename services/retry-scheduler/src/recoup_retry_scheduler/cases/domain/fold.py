@@ -9,7 +9,6 @@ from dataclasses import replace
 from uuid import UUID
 
 from recoup_events.values import CaseState
-
 from recoup_retry_scheduler.cases.domain.act import Situation, proceed
 from recoup_retry_scheduler.cases.domain.book import Book, Books
 from recoup_retry_scheduler.cases.domain.case import Case

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from recoup_events.values import SettledBy
-
 from recoup_retry_scheduler.cases.domain.facts import Reversed, Succeeded
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from recoup_declines import DefaultAction
 from recoup_events.values import TryKind, WaitingFor
-
 from recoup_retry_scheduler.cases.domain import sentences
 from recoup_retry_scheduler.cases.domain.book import Book
 from recoup_retry_scheduler.cases.domain.case import WAITS_FOR, Case, next_step

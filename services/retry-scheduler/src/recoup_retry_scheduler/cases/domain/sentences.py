@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final
 
 from recoup_events.values import AttemptState, FinalAction, RecoveryWay, WaitingFor
-
 from recoup_retry_scheduler.cases.domain.case import Case
 from recoup_retry_scheduler.cases.domain.facts import Verdict
 
@@ -114,7 +113,9 @@ def ending(action: FinalAction) -> str:
     return f"The deadline has passed without a payment: {_ACTIONS[action]}."
 
 
-ENDED_WATCHING: Final = "The recovery window has passed; the gateway decides what becomes of the subscription."
+ENDED_WATCHING: Final = (
+    "The recovery window has passed; the gateway decides what becomes of the subscription."
+)
 ENDED_MERCHANT: Final = (
     "The recovery window has passed; nothing was cancelled, because the cause was in your own set-up."
 )

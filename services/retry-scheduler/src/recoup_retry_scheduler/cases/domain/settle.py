@@ -21,7 +21,6 @@ from recoup_events.values import (
     TryKind,
     fact_id,
 )
-
 from recoup_retry_scheduler.cases.domain import sentences
 from recoup_retry_scheduler.cases.domain.book import GOING_ON, Book
 from recoup_retry_scheduler.cases.domain.case import Case, Try
@@ -197,9 +196,7 @@ def closing_of(case: Case, book: Book, now: Now) -> Closing | PaidUntold | None:
 def _taken_back(case: Case, book: Book, sum_: Money, kind: ReversalKind) -> Closing:
     """A part given back leaves the case recovered, with less; all of it reverses the recovery."""
     if sum_.net > 0 and sum_.gross >= sum_.owed and sum_.last is not None:
-        return Closing(
-            CaseState.RECOVERED, sentences.PARTLY_BACK, sum_.net, _way(case, book, sum_.last)
-        )
+        return Closing(CaseState.RECOVERED, sentences.PARTLY_BACK, sum_.net, _way(case, book, sum_.last))
     return Closing(CaseState.REVERSED, sentences.reversed_by(kind), sum_.net or None)
 
 
@@ -237,14 +234,15 @@ def _elsewhere(case: Case, book: Book) -> Closing | None:
             return Closing(CaseState.ENDED, sentences.ENDED_CANCELLED) if gone else None
 
 
+_WITHOUT_CHARGE: Final = {
+    SettledBy.OUT_OF_BAND: RecoveryWay.OUT_OF_BAND,
+    SettledBy.CREDIT: RecoveryWay.MERCHANT,
+}
+
+
 def _way(case: Case, book: Book, paid: Succeeded) -> RecoveryWay:
-    match paid.settled_by:
-        case SettledBy.OUT_OF_BAND:
-            return RecoveryWay.OUT_OF_BAND
-        case SettledBy.CREDIT:
-            return RecoveryWay.MERCHANT
-        case SettledBy.CHARGE | SettledBy.UNKNOWN:
-            pass
+    if paid.settled_by in _WITHOUT_CHARGE:
+        return _WITHOUT_CHARGE[paid.settled_by]
     match paid.attributed_to:
         case Attribution.RECOUP:
             return _way_of_try(case, paid)
