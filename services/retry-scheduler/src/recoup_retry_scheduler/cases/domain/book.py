@@ -128,7 +128,7 @@ class Book:
     changed_invoices: set[str] = field(default_factory=set)
     changed_subscriptions: set[str] = field(default_factory=set)
 
-    def learn(self, fact: Fact) -> None:  # noqa: C901  # one branch a fact
+    def learn(self, fact: Fact) -> None:  # one branch a fact
         """Add a fact to what is known."""
         match fact:
             case Failed():

@@ -93,11 +93,21 @@ class Verdict:
 
     @property
     def kills_for_good(self) -> bool:
-        """Whether another expiry does not revive it either: revoked, stolen, blocked."""
-        return self.kills and self.action is DefaultAction.NEVER_RETRY
+        """Whether another expiry does not revive it either: revoked, stolen, closed, blocked."""
+        return self.kills and (
+            self.action is DefaultAction.NEVER_RETRY or self.decline_class in _OF_THE_NUMBER
+        )
 
 
 _DEADLY = frozenset({DefaultAction.NEEDS_NEW_CARD, DefaultAction.NEVER_RETRY})
+_OF_THE_NUMBER = frozenset(
+    {
+        DeclineClass.ACCOUNT_CLOSED,
+        DeclineClass.CARD_LOST_OR_STOLEN,
+        DeclineClass.MANDATE_INVALID,
+        DeclineClass.REVOKED_AUTHORIZATION,
+    }
+)
 
 RETURNED: Final = Verdict(
     "bank_return",

@@ -76,9 +76,8 @@ def _once(successes: Iterable[Succeeded]) -> list[Succeeded]:
     charges: set[str] = set()
     intents: set[str] = set()
     for success in sorted(successes, key=lambda one: (one.charge_id is None, one.at, one.fact_id)):
-        if success.charge_id in charges or success.payment_intent_id in intents:
-            continue
-        kept.append(success)
+        if success.charge_id not in charges and success.payment_intent_id not in intents:
+            kept.append(success)
         if success.charge_id is not None:
             charges.add(success.charge_id)
         if success.payment_intent_id is not None:
