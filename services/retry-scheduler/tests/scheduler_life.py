@@ -21,7 +21,7 @@ from recoup_events.values import (
 from recoup_retry_scheduler.cases.domain import facts as f
 from recoup_retry_scheduler.cases.domain.book import Book
 from recoup_retry_scheduler.cases.domain.case import Case, Policy
-from recoup_retry_scheduler.cases.domain.decisions import Announcement, Changed, TryAsked
+from recoup_retry_scheduler.cases.domain.decisions import Announcement, Changed, FinalAsked, TryAsked
 from recoup_retry_scheduler.cases.domain.fold import fold
 from recoup_retry_scheduler.cases.domain.settle import Now
 
@@ -168,13 +168,16 @@ class Life:
         try_id: UUID | None = None,
         revision: int = 1,
         invoice: str = "in_1",
+        after: timedelta | None = None,
     ) -> f.AttemptMoved:
         """A word about a charge attempt."""
-        return f.AttemptMoved(OWNER, self.now, invoice, state, reason, revision, try_id)
+        return f.AttemptMoved(OWNER, self._at(after), invoice, state, reason, revision, try_id)
 
-    def final(self, outcome: FinalActionOutcome, detail: str | None = None) -> f.FinalActionSettled:
-        """What became of the final action on `in_1`."""
-        case = self.case()
+    def final(
+        self, outcome: FinalActionOutcome, detail: str | None = None, *, invoice: str = "in_1"
+    ) -> f.FinalActionSettled:
+        """What became of a final action."""
+        case = self.case(invoice)
         return f.FinalActionSettled(OWNER, self.now, case.case_id, case.bill.invoice_id, outcome, detail)
 
     def invoice(self, status: InvoiceStatus, *, version: int = 1, invoice: str = "in_1") -> f.InvoiceSeen:
@@ -199,14 +202,34 @@ class Life:
         return self.now + timedelta(days=100)
 
     def tell(self, *told: f.Fact) -> list[Announcement]:
-        """Fold facts as one batch; give what was said about them."""
-        for saved in (decisions := fold({OWNER: self.book}, told, {"m_1": Now(self.now, self.real)})).cases:
+        """Fold facts as one batch, hold what was decided to the rules, and give what was said."""
+        before = dict(self.book.cases)
+        decisions = fold({OWNER: self.book}, told, {"m_1": Now(self.now, self.real)})
+        for saved in decisions.cases:
             assert saved.case.closed == (saved.case.wake is None), (
                 "an open case has a timer, a closed one none"
             )
+        for said in decisions.announcements:
+            self._is_lawful(said, before.get(said.case.case_id))
         self._forget_the_batch()
         self.said += decisions.announcements
         return decisions.announcements
+
+    def _is_lawful(self, said: Announcement, before: Case | None) -> None:
+        match said:
+            case Changed():
+                assert said.case.revision > (before.revision if before else 0), "a revision of its own"
+            case TryAsked() if said.asked.asks == 1:
+                pinned = said.asked.card
+                assert pinned is None or self.book.wallet.usable(pinned), "a forbidden card was pinned"
+                asked = before.trying if before else None
+                settled = {fact.try_id for fact in self.book.failures.values()}
+                given_back = {word.try_id for word in self.book.attempts}
+                assert asked is None or asked.try_id in settled | given_back, "two tries at a time"
+            case FinalAsked():
+                assert self.now >= said.case.resolve_by, "no end before the deadline"
+            case TryAsked():
+                assert before, "only what was asked is asked about again"
 
     def _forget_the_batch(self) -> None:
         """Keep what the database would keep."""

@@ -67,7 +67,7 @@ JOIN subscriptions USING (merchant_id, account_id, subscription_id)
 
 -- name: declines
 -- $1 text[]: merchants, $2 text[]: marks of cards, $3 timestamptz[]: since when, in triples
-SELECT merchant_id, declined_mark, charges.at
+SELECT merchant_id, declined_mark, fact_id, charges.at
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS wanted (merchant_id, declined_mark, since)
 JOIN charges USING (merchant_id, declined_mark)
 WHERE charges.at > wanted.since

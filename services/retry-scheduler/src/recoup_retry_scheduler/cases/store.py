@@ -154,7 +154,7 @@ async def _load_declines(tx: Tx, books: Books, facts: Sequence[Fact]) -> None:
     wanted = [(merchant, mark, tx.now(merchant) - LONGEST_WINDOW) for merchant, mark in sorted(marks)]
     for row in await tx.fetch(sql.declines, *columns(wanted, 3)):
         for book in marks[row["merchant_id"], row["declined_mark"]]:
-            book.declines[row["declined_mark"]].add(row["at"])
+            book.declines[row["declined_mark"]][row["fact_id"]] = row["at"]
 
 
 async def save(tx: Tx, books: Books, decisions: Decisions) -> None:

@@ -119,8 +119,9 @@ class Book:
     reversals: dict[UUID, Reversed] = field(default_factory=dict)
     invoices: dict[str, InvoiceFacts] = field(default_factory=dict)
     subscriptions: dict[str, SubscriptionFacts] = field(default_factory=dict)
-    declines: dict[str, set[datetime]] = field(default_factory=lambda: defaultdict(set))
-    """When a card was declined, by its mark, whoever's it is within the merchant, for as long as a network counts."""
+    declines: dict[str, dict[UUID, datetime]] = field(default_factory=lambda: defaultdict(dict))
+    """When a card was declined, by its mark and the fact, whoever's it is within the merchant, for as long as a
+    network counts."""
     attempts: list[AttemptMoved] = field(default_factory=list)
     finals: dict[UUID, FinalActionSettled] = field(default_factory=dict)
     fired: set[UUID] = field(default_factory=set)
@@ -211,7 +212,7 @@ class Book:
             for case in self.cases.values()
             if case.trying and case.trying.card and case.trying.card.is_same_card(card)
         ]
-        return [*self.declines.get(card.mark, ()), *asked]
+        return [*self.declines.get(card.mark, {}).values(), *asked]
 
     def is_settling_a_new_card(self) -> bool:
         """Whether a new card is being charged for one of this customer's invoices."""
@@ -231,7 +232,7 @@ class Book:
         self.new.append(fact)
         if fact.card is not None and fact.counts:
             self.wallet.learn(edition_of_failure(fact, fact.card))
-            self.declines[fact.card.mark].add(fact.at)
+            self.declines[fact.card.mark][fact.fact_id] = fact.at
         if fact.bill is not None and fact.attributed_to in {Attribution.CUSTOMER, Attribution.UNKNOWN}:
             self.release(fact.bill.invoice_id, fact.at)
 
