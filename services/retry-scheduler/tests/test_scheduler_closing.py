@@ -1,7 +1,7 @@
 """How a case ends, and what may still happen after that."""
 
 import pytest
-from scheduler_life import NEW, T0, Life, days, hours, minutes
+from scheduler_life import NEW, T0, Life, days, minutes
 
 from recoup_events.values import (
     Attribution,
@@ -102,19 +102,19 @@ def test_a_subscription_cancelled_elsewhere_ends_the_case(life: Life) -> None:
 
 def test_an_invoice_that_reads_as_paid_is_not_tried_and_closes_with_its_success(life: Life) -> None:
     life.tell(life.failed())
-    life.go(hours(23.5))
+    life.go(days(1) - minutes(1))
     life.tell(life.invoice(InvoiceStatus.PAID))
-    life.go(days(1) + minutes(10))
+    life.go(days(1) + minutes(0.5))
     assert life.tries() == []
     life.tell(life.paid(by=Attribution.MERCHANT))
     assert life.story() == ["opened", "recovered"]
     assert life.case().recovered_by is RecoveryWay.MERCHANT
 
 
-def test_an_invoice_that_reads_as_paid_closes_after_an_hour_if_nobody_says_how(life: Life) -> None:
+def test_an_invoice_that_reads_as_paid_closes_after_two_minutes_if_nobody_says_how(life: Life) -> None:
     life.tell(life.failed())
     life.tell(life.invoice(InvoiceStatus.PAID))
-    life.go(hours(2))
+    life.go(minutes(3))
     assert (life.case().state, life.case().recovered_by) == (CaseState.RECOVERED, RecoveryWay.UNKNOWN)
 
 

@@ -104,7 +104,7 @@ def test_an_api_error_is_no_failure(life: Life) -> None:
 def test_what_is_not_a_renewal_opens_no_case_but_counts(life: Life) -> None:
     life.tell(life.failed(opens=False), life.failed(invoice=None))
     assert life.book.cases == {}
-    assert len(life.book.spent(OLD)) == 1
+    assert len(life.book.spent(OLD)) == 2
 
 
 def test_a_merchant_s_own_mistake_ends_without_a_final_action(life: Life) -> None:

@@ -105,7 +105,10 @@ async def test_failure_and_new_card_without_success_leave_one_try_outstanding(
 
 
 async def test_a_batch_of_many_customers_is_decided_at_once(merchant: Merchant) -> None:
-    failures = [merchant.failed(customer=f"cus_{n}", invoice=f"in_{n}", charge=f"ch_{n}") for n in range(200)]
+    failures = [
+        merchant.failed(customer=f"cus_{n}", invoice=f"in_{n}", charge=f"ch_{n}", card=f"of_{n}")
+        for n in range(200)
+    ]
     await merchant.deliver(*failures)
     assert len(await merchant.said(m.RecoveryChanged)) == 200
     await merchant.go(days=1)

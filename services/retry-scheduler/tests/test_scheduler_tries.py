@@ -91,7 +91,7 @@ def test_a_try_not_sent_because_the_invoice_is_void_ends_the_case(tried: Life) -
 
 def test_a_try_not_sent_because_the_invoice_is_paid_waits_for_the_success(tried: Life) -> None:
     tried.tell(tried.attempt(AttemptState.NOT_SENT, "invoice_paid", try_id=tried.asked().asked.try_id))
-    tried.go(days(1) + minutes(30))
+    tried.go(days(1) + minutes(2))
     assert len(tried.tries()) == 1
     tried.tell(tried.paid(by=Attribution.GATEWAY))
     assert tried.case().state is CaseState.RECOVERED

@@ -48,8 +48,11 @@ GOING_ON = frozenset(
 )
 """States of an attempt whose outcome is still to come."""
 
+LASTING = frozenset({AttemptState.PENDING, AttemptState.REQUIRES_ACTION, AttemptState.UNKNOWN})
+"""Those of them that are worth telling."""
+
 SLOW = frozenset({AttemptState.PENDING, AttemptState.UNKNOWN})
-"""States that last for hours or days."""
+"""Those of them that last for hours or days."""
 
 
 READ_INSTEAD = {
@@ -73,7 +76,6 @@ class InvoiceFacts:
     invoice_id: str
     version: int = -1
     status: InvoiceStatus = InvoiceStatus.UNKNOWN
-    status_at: datetime | None = None
     held_at: datetime | None = None
     held_state: AttemptState = AttemptState.UNKNOWN
     released_at: datetime | None = None
@@ -261,7 +263,7 @@ class Book:
     def _attempt(self, fact: AttemptMoved) -> None:
         read = READ_INSTEAD.get(fact.reason) if fact.state is AttemptState.NOT_SENT else None
         if read is not None:
-            self._read(fact.invoice_id, read, fact.at)
+            self._read(fact.invoice_id, read)
         if fact.try_id is not None:
             self.attempts.append(fact)
         elif fact.state in GOING_ON:
@@ -273,12 +275,12 @@ class Book:
         if fact.outcome is not FinalActionOutcome.UNKNOWN:
             self.finals[fact.case_id] = fact
         if fact.outcome is FinalActionOutcome.OVERTAKEN and fact.detail == "invoice_paid":
-            self._read(fact.invoice_id, InvoiceStatus.PAID, fact.at)
+            self._read(fact.invoice_id, InvoiceStatus.PAID)
 
-    def _read(self, invoice_id: str, status: InvoiceStatus, at: datetime) -> None:
+    def _read(self, invoice_id: str, status: InvoiceStatus) -> None:
         known = self.invoice(invoice_id)
         if known.status is not status:
-            self._put(replace(known, status=status, status_at=at))
+            self._put(replace(known, status=status))
 
     def _hold(self, invoice_id: str, at: datetime, state: AttemptState) -> None:
         known = self.invoice(invoice_id)
@@ -289,8 +291,7 @@ class Book:
     def _invoice(self, fact: InvoiceSeen) -> None:
         known = self.invoice(fact.invoice_id)
         if fact.version > known.version:
-            since = known.status_at if known.status is fact.status else fact.at
-            self._put(replace(known, version=fact.version, status=fact.status, status_at=since))
+            self._put(replace(known, version=fact.version, status=fact.status))
 
     def _put(self, facts: InvoiceFacts) -> None:
         self.invoices[facts.invoice_id] = facts

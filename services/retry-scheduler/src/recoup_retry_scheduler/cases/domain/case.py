@@ -59,7 +59,7 @@ class WakeKind(StrEnum):
     HELD = "held"
     """Something of this customer's is in quarantine: look again whether it was released (real time)."""
     SETTLE = "settle"
-    """The invoice reads as paid, but nobody told by what yet."""
+    """The invoice reads as paid, but nobody told by what yet (real time)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Wake:
     @property
     def real(self) -> bool:
         """Whether it runs on the real clock."""
-        return self.kind in {WakeKind.WATCHDOG, WakeKind.HELD}
+        return self.kind not in {WakeKind.STEP, WakeKind.DEADLINE}
 
 
 @dataclass(frozen=True, slots=True)

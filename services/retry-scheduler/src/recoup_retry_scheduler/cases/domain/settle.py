@@ -22,13 +22,13 @@ from recoup_events.values import (
     fact_id,
 )
 from recoup_retry_scheduler.cases.domain import sentences
-from recoup_retry_scheduler.cases.domain.book import GOING_ON, Book
-from recoup_retry_scheduler.cases.domain.case import Case, Try
+from recoup_retry_scheduler.cases.domain.book import LASTING, Book
+from recoup_retry_scheduler.cases.domain.case import Case, Try, WakeKind
 from recoup_retry_scheduler.cases.domain.facts import Bill, Failed, Succeeded
 from recoup_retry_scheduler.cases.domain.money import Money, money_of
 
-TO_SAY_HOW: Final = timedelta(hours=1)
-"""How long an invoice may read as paid before its case closes without knowing by which charge."""
+TO_SAY_HOW: Final = timedelta(minutes=2)
+"""Real time for which an invoice may read as paid before its case closes without knowing by which charge."""
 
 BACK_OFF: Final = timedelta(hours=1)
 LONGEST_BACK_OFF: Final = timedelta(hours=24)
@@ -57,7 +57,7 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class PaidUntold:
-    """The invoice reads as paid; by what is to be told until `until`, and nothing is tried before."""
+    """The invoice reads as paid; by what is to be told until `until` (real), and nothing is tried before."""
 
     until: datetime
 
@@ -143,8 +143,7 @@ def heard(case: Case, book: Book) -> tuple[Case, Declined | GivenBack | None]:
         if state is AttemptState.NOT_SENT:
             return case, GivenBack(reason.replace("_", " "))
         if revision > asked.seen:
-            known = state if state in GOING_ON else asked.state
-            asked = replace(asked, seen=revision, state=known)
+            asked = replace(asked, seen=revision, state=state if state in LASTING else asked.state)
     return replace(case, trying=asked), None
 
 
@@ -201,12 +200,11 @@ def _taken_back(case: Case, book: Book, sum_: Money, kind: ReversalKind) -> Clos
 
 
 def _paid(case: Case, book: Book, now: Now) -> Closing | PaidUntold | None:
-    facts = book.invoice(case.bill.invoice_id)
-    if facts.status is not InvoiceStatus.PAID or facts.status_at is None:
+    if book.invoice(case.bill.invoice_id).status is not InvoiceStatus.PAID:
         return None
-    until = facts.status_at + TO_SAY_HOW
-    if now.merchant < until:
-        return PaidUntold(until)
+    waits = case.wake if case.wake and case.wake.kind is WakeKind.SETTLE else None
+    if waits is None or now.real < waits.at:
+        return PaidUntold(waits.at if waits else now.real + TO_SAY_HOW)
     return Closing(CaseState.RECOVERED, sentences.PAID_UNTOLD, case.bill.owed, RecoveryWay.UNKNOWN)
 
 
