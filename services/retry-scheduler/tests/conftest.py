@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from scheduler_bench import Merchant
-from scheduler_life import Life
 
 from recoup_chassis.postgres import Database
 from recoup_local.pytest_plugin import ServiceDatabases
 from recoup_retry_scheduler.cases.domain.case import Policy
+
+from .scheduler_bench import Merchant
+from .scheduler_life import Life
 
 
 @pytest.fixture

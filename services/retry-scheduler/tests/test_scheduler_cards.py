@@ -1,7 +1,6 @@
 """New cards heal; dead and removed ones are never charged again."""
 
 import pytest
-from scheduler_life import NEW, OLD, Life, card, days, hours, minutes
 
 from recoup_events.values import (
     AttemptState,
@@ -12,6 +11,8 @@ from recoup_events.values import (
     TryKind,
     WaitingFor,
 )
+
+from .scheduler_life import NEW, OLD, Life, card, days, hours, minutes
 
 
 @pytest.mark.parametrize("change", [CardChange.ADDED, CardChange.REPLACED, CardChange.NETWORK_UPDATED])

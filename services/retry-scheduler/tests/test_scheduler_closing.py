@@ -1,7 +1,6 @@
 """How a case ends, and what may still happen after that."""
 
 import pytest
-from scheduler_life import NEW, T0, Life, days, minutes
 
 from recoup_events.values import (
     Attribution,
@@ -13,6 +12,8 @@ from recoup_events.values import (
     SettledBy,
     SubscriptionStatus,
 )
+
+from .scheduler_life import NEW, T0, Life, days, minutes
 
 
 def to_the_end(life: Life) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-from scheduler_life import OLD, T0, Life, days, hours, minutes
 
 from recoup_events.values import Attribution, CaseState, FinalAction, Precedence, TryKind, WaitingFor, fact_id
 from recoup_retry_scheduler.cases.domain.case import Policy
+
+from .scheduler_life import OLD, T0, Life, days, hours, minutes
 
 
 def test_a_failure_opens_a_case_with_a_plan_and_a_deadline(life: Life) -> None:

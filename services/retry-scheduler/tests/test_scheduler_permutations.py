@@ -6,7 +6,6 @@ from random import Random
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from scheduler_life import NEW, OLD, T0, Life, card, days, hours, minutes
 
 from recoup_events.values import (
     AttemptState,
@@ -19,6 +18,8 @@ from recoup_events.values import (
     SubscriptionStatus,
 )
 from recoup_retry_scheduler.cases.domain.facts import Fact
+
+from .scheduler_life import NEW, OLD, T0, Life, card, days, hours, minutes
 
 
 def picture(life: Life) -> object:

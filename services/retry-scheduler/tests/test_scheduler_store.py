@@ -4,7 +4,6 @@ from itertools import permutations
 
 import asyncpg
 import pytest
-from scheduler_bench import ACCOUNT, T0, Merchant
 
 from recoup_chassis.postgres import Database
 from recoup_events import models as m
@@ -22,6 +21,8 @@ from recoup_events.values import (
     fact_id,
 )
 from recoup_retry_scheduler.cases import loop, metrics
+
+from .scheduler_bench import ACCOUNT, T0, Merchant
 
 pytestmark = pytest.mark.postgres
 

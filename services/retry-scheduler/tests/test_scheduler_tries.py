@@ -1,10 +1,11 @@
 """A try: asked for once, asked about until it is settled, and never fired when it is stale."""
 
 import pytest
-from scheduler_life import T0, Life, card, days, hours, minutes
 
 from recoup_events.values import AttemptState, Attribution, CaseState, InvoiceStatus
 from recoup_retry_scheduler.cases.domain.decisions import TryAsked
+
+from .scheduler_life import T0, Life, card, days, hours, minutes
 
 
 @pytest.fixture

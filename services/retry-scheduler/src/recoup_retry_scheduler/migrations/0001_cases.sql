@@ -1,5 +1,6 @@
 -- Cases, and the facts that they follow from. The first of this service: no old code to survive.
 SET lock_timeout = '5s';
+SET statement_timeout = '60s';
 
 -- Merchants that ever had a case: ids alone, so that gauges and pruning know whom to look at.
 CREATE TABLE merchants (
