@@ -103,8 +103,6 @@ class Decline:
     fact_id: UUID
     card: Card | None
     verdict: Verdict
-    attributed_to: Attribution
-    try_id: UUID | None
 
 
 @dataclass(slots=True)
@@ -131,7 +129,7 @@ class Book:
     changed_invoices: set[str] = field(default_factory=set)
     changed_subscriptions: set[str] = field(default_factory=set)
 
-    def learn(self, fact: Fact) -> None:  # one branch a fact
+    def learn(self, fact: Fact) -> None:
         """Add a fact to what is known."""
         match fact:
             case Failed():
@@ -160,23 +158,22 @@ class Book:
         failed = [
             failure
             for failure in self.failures.values()
-            if failure.opens and failure.counts and failure.bill and failure.bill.invoice_id == invoice_id
+            if failure.bill and failure.bill.invoice_id == invoice_id and failure.opens and failure.counts
         ]
         return sorted(failed, key=lambda failure: (failure.at, failure.fact_id))
 
-    def declines_of(self, invoice_id: str) -> list[Decline]:
+    def declines_of(self, invoice_id: str, failures: list[Failed] | None = None) -> list[Decline]:
         """Give an invoice's declines, oldest first; returned payments among them, API errors not."""
         failed = [
-            Decline(f.at, f.fact_id, f.card, f.verdict, f.attributed_to, f.try_id)
-            for f in self.failures_of(invoice_id)
+            Decline(f.at, f.fact_id, f.card, f.verdict) for f in failures or self.failures_of(invoice_id)
         ]
+        if not self.reversals:
+            return failed
         by_charge = {s.charge_id: s for s in self.successes_of(invoice_id) if s.charge_id}
         for back in self.reversals_of(invoice_id):
             success = by_charge.get(back.charge_id) if back.charge_id else None
             if back.reopens and success is not None:
-                failed.append(
-                    Decline(back.at, back.fact_id, success.card, RETURNED, success.attributed_to, None)
-                )
+                failed.append(Decline(back.at, back.fact_id, success.card, RETURNED))
         return sorted(failed, key=lambda decline: (decline.at, decline.fact_id))
 
     def successes_of(self, invoice_id: str) -> list[Succeeded]:
@@ -185,6 +182,8 @@ class Book:
 
     def reversals_of(self, invoice_id: str) -> list[Reversed]:
         """Give what went back of an invoice, also where only the charge was named."""
+        if not self.reversals:
+            return []
         charges = {success.charge_id for success in self.successes_of(invoice_id)} - {None}
         return [
             back

@@ -78,7 +78,7 @@ def opened(book: Book, invoice_id: str, now: Now) -> Case:
     """Open the case of an invoice that has a failure."""
     failures = book.failures_of(invoice_id)
     first, last = failures[0], failures[-1]
-    case = Case(
+    return Case(
         owner=book.owner,
         case_id=fact_id(book.owner.account_id, "case", invoice_id),
         gateway=first.gateway,
@@ -92,7 +92,6 @@ def opened(book: Book, invoice_id: str, now: Now) -> Case:
         verdict=last.verdict,
         final_action=FinalAction.NOTHING if book.policy.watches_only else book.policy.final_action,
     )
-    return informed(case, book, now)
 
 
 def informed(case: Case, book: Book, now: Now) -> Case:
@@ -101,16 +100,20 @@ def informed(case: Case, book: Book, now: Now) -> Case:
     failures = book.failures_of(invoice_id)
     if not failures:
         return case
-    first, last = failures[0].at, book.declines_of(invoice_id)[-1]
+    first, last = failures[0].at, book.declines_of(invoice_id, failures)[-1]
     returned = max((back.at for back in book.reversals_of(invoice_id) if back.reopens), default=first)
+    bill, anchor = _bill(failures), max(first, returned)
+    news = (bill, first, last.at, last.card, last.verdict, anchor)
+    if news == (case.bill, case.failed_at, case.last_failed_at, case.card, case.verdict, case.anchor_at):
+        return case
     told = replace(
         case,
-        bill=_bill(failures),
+        bill=bill,
         failed_at=first,
         last_failed_at=last.at,
         card=last.card,
         verdict=last.verdict,
-        anchor_at=max(first, returned),
+        anchor_at=anchor,
     )
     if returned > max(first, case.anchor_at):
         return replace(told, position=0, refusals=0, not_before=None, learnt_at=now.merchant)
@@ -119,7 +122,8 @@ def informed(case: Case, book: Book, now: Now) -> Case:
 
 def _bill(failures: list[Failed]) -> Bill:
     bills = [failure.bill for failure in failures if failure.bill is not None]
-    return replace(bills[-1], owed=max(bill.owed for bill in bills))
+    owed = max(bill.owed for bill in bills)
+    return bills[-1] if bills[-1].owed == owed else replace(bills[-1], owed=owed)
 
 
 def money(case: Case, book: Book) -> Money:
