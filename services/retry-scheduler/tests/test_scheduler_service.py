@@ -110,8 +110,8 @@ class Service:
 @pytest_asyncio.fixture(loop_scope="session")
 async def service(database: ServiceDatabases, topics: Topics) -> AsyncIterator[Service]:
     own = await database.fresh("retry-scheduler")
-    names = {event.TOPIC.name for event in [*SUBSCRIPTIONS, *SAID, m.FinalActionDue]}
-    prefix = await topics.create(f"s{uuid4().hex[:8]}.", only=sorted(names))
+    used: set[type[m.Event]] = {*SUBSCRIPTIONS, *SAID, m.FinalActionDue}
+    prefix = await topics.create(f"s{uuid4().hex[:8]}.", only=sorted(event.TOPIC.name for event in used))
     producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap_servers, acks="all")
     heard: Any = AIOKafkaConsumer(
         *(prefix + event.TOPIC.name for event in SAID),
