@@ -110,6 +110,14 @@ def test_a_removed_card_is_never_pinned(life: Life) -> None:
     assert life.case().waiting_for is WaitingFor.CARD
 
 
+def test_a_card_entered_again_stands_in_for_its_removed_entry(life: Life) -> None:
+    life.tell(life.failed())
+    again = card("again", number="old")
+    life.tell(life.gave(again), life.gave(OLD, change=CardChange.REMOVED))
+    life.go(days(1) + minutes(1))
+    assert [said.asked.card for said in life.tries()] == [again]
+
+
 def test_a_removal_that_comes_before_the_card_removes_it_too(life: Life) -> None:
     life.tell(life.failed("expired_card"))
     life.go(hours(1))

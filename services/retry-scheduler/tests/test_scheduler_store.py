@@ -1,5 +1,6 @@
 """Cases on a real database: saved as decided, found again, one live timer each, whatever the order."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import asyncpg
@@ -20,9 +21,11 @@ from recoup_events.values import (
     Transition,
     fact_id,
 )
-from recoup_retry_scheduler.cases import loop, metrics
+from recoup_retry_scheduler.cases import handlers, loop, metrics
 
 from .scheduler_bench import ACCOUNT, T0, Merchant
+from .scheduler_life import Life
+from .test_scheduler_permutations import STORIES
 
 pytestmark = pytest.mark.postgres
 
@@ -103,6 +106,33 @@ async def test_failure_and_new_card_without_success_leave_one_try_outstanding(
         await merchant.deliver(told[number])
     (due,) = await merchant.said(m.RetryDue)
     assert due.instrument_id == "pm_new"
+
+
+@pytest.mark.parametrize("story", STORIES)
+async def test_a_case_that_rests_in_the_database_between_facts_goes_the_same_way(
+    scheduler: Database, story: str
+) -> None:
+    """Told backwards, which is the hardest order; whatever the store forgot would show."""
+    merchant = await Merchant(scheduler).start()
+    pure = Life()
+    for fact in reversed(STORIES[story](Life())):
+        pure.tell(fact)
+        owner = fact.owner._replace(merchant_id=merchant.merchant_id)
+        async with scheduler.transaction([merchant.merchant_id]) as tx:
+            await tx.lock_customers([(merchant.merchant_id, owner.customer_id)])
+            await handlers.decide([replace(fact, owner=owner)], tx)
+    rows = await merchant.rows(
+        "SELECT invoice_id, state, waiting_for, next_try_at, resolve_by, position, tries_made, recovered_minor,"
+        " wake_kind, revision FROM cases ORDER BY invoice_id"
+    )
+    assert [tuple(row) for row in rows] == [
+        (
+            *(case.bill.invoice_id, case.state, case.waiting_for, case.next_try_at, case.resolve_by),
+            *(case.position, case.tries_made, case.recovered if case.recovered_by else None),
+            *(case.wake.kind if case.wake else None, case.revision),
+        )
+        for case in sorted(pure.book.cases.values(), key=lambda case: case.bill.invoice_id)
+    ]
 
 
 async def test_a_batch_of_many_customers_is_decided_at_once(merchant: Merchant) -> None:

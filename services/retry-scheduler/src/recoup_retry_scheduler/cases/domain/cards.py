@@ -109,10 +109,26 @@ class Wallet:
 
     def usable(self, card: Card) -> bool:
         """Whether a card may be charged at all: not removed, and no network or bank forbids it."""
-        return not any(
-            (edition.removed and edition.card.instrument_id == card.instrument_id)
-            or (edition.death is Death.FOR_GOOD and edition.card.is_same_card(card))
+        return not self._is_removed(card) and not any(
+            (edition.death is Death.FOR_GOOD and edition.card.is_same_card(card))
             or (edition.death is Death.UNTIL_RENEWED and edition.card.is_same_edition(card))
+            for edition in self._editions.values()
+        )
+
+    def on_file(self, card: Card) -> Card:
+        """Give the card itself, or where it was removed the newest entry of the same number and expiry."""
+        if not self._is_removed(card):
+            return card
+        again = [
+            (edition.since, edition.key, edition.card)
+            for edition in self._editions.values()
+            if edition.since and edition.card.is_same_edition(card) and not self._is_removed(edition.card)
+        ]
+        return max(again)[2] if again else card
+
+    def _is_removed(self, card: Card) -> bool:
+        return any(
+            edition.removed and edition.card.instrument_id == card.instrument_id
             for edition in self._editions.values()
         )
 

@@ -90,7 +90,7 @@ def _wish(case: Case, book: Book, now: datetime) -> Plan:
     newer = book.wallet.newest_after(case.card, case.last_failed_at)
     if newer is not None and book.wallet.is_untried(newer):
         return _new_card(case, book, newer, now)
-    card = newer or case.card
+    card = newer or (book.wallet.on_file(case.card) if case.card else None)
     action = _action(case, book, card)
     whom = WAITS_FOR.get(action)
     if whom is not None:
