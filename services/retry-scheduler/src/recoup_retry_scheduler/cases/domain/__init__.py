@@ -1,0 +1,1 @@
+"""How a recovery case lives: pure, with the clock as an argument."""
