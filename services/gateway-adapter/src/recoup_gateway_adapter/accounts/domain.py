@@ -5,7 +5,16 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountRef:
+    """Which account, and whose."""
+
+    account_id: str
+    merchant_id: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account(AccountRef):
     """A gateway account with its API key. Never log it: the key is left out of its repr.
 
     Args:
@@ -14,9 +23,6 @@ class Account:
         collection_paused: we charge nothing here until somebody resumes it.
     """
 
-    account_id: str
-    merchant_id: str
-    gateway: str
     livemode: bool
     base_url: str | None
     api_version: str | None
