@@ -36,6 +36,7 @@ class Attempt:
     `number`: of the invoice, over all kinds of attempt, from 1. `body`: the request's exact bytes.
     `not_after`: the last instant at which it may be sent for the first time.
     `unanswered`: requests that were sent, or may have been, and of which the gateway has not said what became.
+    `position`: its turn among a card session's attempts, from 0.
     `seen_charge_id`: the invoice's latest charge before this attempt was first sent.
     """
 
@@ -53,6 +54,7 @@ class Attempt:
     case_id: UUID | None = None
     try_id: UUID | None = None
     card_session_id: UUID | None = None
+    position: int = 0
     not_after: datetime | None = None
     state: AttemptState = AttemptState.PLANNED
     reason: str = "planned"
