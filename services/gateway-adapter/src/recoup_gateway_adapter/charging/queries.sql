@@ -133,5 +133,7 @@ SELECT * FROM every_attempt WHERE merchant_id = $1 AND card_session_id = $2 ORDE
 SELECT * FROM every_attempt WHERE merchant_id = $1 AND account_id = $2 AND invoice_id = $3 ORDER BY number
 
 -- name: by_state
--- Plumbing for the gauges: runs as a function of the owner's, see the migration.
-SELECT * FROM attempts_by_state()
+-- $1: now (real time). Over all merchants; ids and states only.
+SELECT state, count(*) AS n, count(*) FILTER (WHERE reason = 'needs_person') AS for_a_person,
+    extract(epoch FROM $1 - min(since))::double precision AS oldest
+FROM attempt_states GROUP BY state

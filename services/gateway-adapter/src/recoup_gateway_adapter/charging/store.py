@@ -145,7 +145,17 @@ async def bump(tx: Tx, attempts: Sequence[Attempt]) -> list[Attempt]:
     return [attempt_of(row) for row in rows]
 
 
-async def take_lock(tx: Tx, invoice: Invoice, held_for: str, holder: UUID) -> bool:
+async def take_lock(tx: Tx, attempt: Attempt) -> None:
+    """Hold the attempt's invoice.
+
+    Raises:
+        Retryable: somebody else holds it.
+    """
+    if not await take_lock_for(tx, _invoice(attempt), "attempt", attempt.attempt_id):
+        raise Retryable(f"invoice {attempt.invoice_id} is held by another")
+
+
+async def take_lock_for(tx: Tx, invoice: Invoice, held_for: str, holder: UUID) -> bool:
     """Take an invoice's lock; tell whether it was free, or the holder's already."""
     await tx.execute(sql.open_lock, *invoice)
     return await tx.fetchval(sql.take_lock, *invoice, held_for, holder) is not None

@@ -178,3 +178,27 @@ END $$;
 CREATE TRIGGER attempts_guard BEFORE UPDATE ON attempts FOR EACH ROW EXECUTE FUNCTION attempts_guard();
 CREATE TRIGGER settled_attempts_guard BEFORE UPDATE ON settled_attempts
     FOR EACH ROW EXECUTE FUNCTION attempts_guard();
+
+-- How many attempts stand where, and since when: for the gauges, which look over all merchants. Plumbing, ids only.
+CREATE TABLE attempt_states (
+    merchant_id text NOT NULL,
+    attempt_id uuid NOT NULL,
+    state text NOT NULL,
+    reason text NOT NULL,
+    since timestamptz NOT NULL,
+    PRIMARY KEY (merchant_id, attempt_id)
+);
+CREATE FUNCTION attempts_count() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF tg_op = 'DELETE' THEN
+        DELETE FROM attempt_states WHERE merchant_id = old.merchant_id AND attempt_id = old.attempt_id;
+    ELSE
+        INSERT INTO attempt_states VALUES (new.merchant_id, new.attempt_id, new.state, new.reason, now())
+        ON CONFLICT (merchant_id, attempt_id) DO UPDATE
+        SET state = excluded.state, reason = excluded.reason,
+            since = CASE WHEN attempt_states.state = excluded.state THEN attempt_states.since ELSE excluded.since END;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER attempts_count AFTER INSERT OR UPDATE OF state, reason OR DELETE ON attempts
+    FOR EACH ROW EXECUTE FUNCTION attempts_count();

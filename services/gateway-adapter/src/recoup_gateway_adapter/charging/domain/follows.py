@@ -192,6 +192,23 @@ def told(attempt: Attempt, fact: ChargeOutcome, now: datetime) -> Change | None:
             return None
 
 
+def session_goes_on(attempt: Attempt) -> bool | None:
+    """Tell whether the next invoice of a card session may be charged; None: not yet.
+
+    A decline stops the session: a card that was just declined is not tried on the customer's other invoices.
+    What needs no money any more doesn't.
+    """
+    match attempt.state:
+        case AttemptState.SUCCEEDED | AttemptState.PENDING:
+            return True
+        case AttemptState.DECLINED:
+            return False
+        case AttemptState.NOT_SENT:
+            return attempt.reason.startswith(("invoice_", "payment_", "nothing_owed"))
+        case _:
+            return None
+
+
 def _outcome(attempt: Attempt, outcome: Outcome, now: datetime) -> Change:
     named = replace(attempt, payment_intent_id=outcome.payment_intent_id or attempt.payment_intent_id)
     match outcome:
