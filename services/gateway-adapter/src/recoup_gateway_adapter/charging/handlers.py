@@ -66,15 +66,23 @@ async def outcome_known(tx: Tx, outcomes: Sequence[ChargeOutcome]) -> None:
     )
 
 
-async def apply(tx: Tx, was: Attempt, change: Change) -> None:
-    """Save what became of an attempt: its lock, its place in the queue, and what is to be said of it.
+async def mark_sending(tx: Tx, was: Attempt, becomes: Attempt) -> None:
+    """Save that a request goes out, and hold the invoice; the place in the queue stays leased.
 
     Raises:
         Retryable: the attempt was changed, or its invoice taken, meanwhile.
     """
+    await store.take_lock(tx, becomes)
+    await store.save(tx, was, becomes)
+
+
+async def apply(tx: Tx, was: Attempt, change: Change) -> None:
+    """Save what became of an attempt: its lock, its place in the queue, and what is to be said of it.
+
+    Raises:
+        Retryable: the attempt was changed meanwhile.
+    """
     becomes = change.attempt
-    if becomes.state in LOCKING and was.state not in LOCKING:
-        await store.take_lock(tx, becomes)
     if becomes != was:
         await store.save(tx, was, becomes)
     if was.state in LOCKING and becomes.state not in LOCKING:
@@ -152,9 +160,8 @@ async def _answer(tx: Tx, attempts: Sequence[Attempt]) -> None:
 
 async def _release(tx: Tx, attempt: Attempt) -> None:
     """Let go of the invoice, and let those look again that waited for it."""
-    invoice = attempt.merchant_id, attempt.account_id, attempt.invoice_id
-    await store.release_lock(tx, invoice, attempt.attempt_id)
-    waiting = await store.queued_of_invoice(tx, invoice)
+    await store.release_lock(tx, attempt.invoice, attempt.attempt_id)
+    waiting = await store.queued_of_invoice(tx, attempt.invoice)
     await work.put(
         tx,
         [

@@ -13,6 +13,9 @@ REQUESTS = Counter(
     "Charge requests sent, by what came back (a kind of answer).",
     ["gateway", "answer"],
 )
+LOOK_UPS = Counter(
+    "recoup_charge_look_ups", "Look-ups of awaited attempts, by what was found.", ["gateway", "found"]
+)
 ATTEMPTS = Gauge("recoup_attempts", "Attempts that are not settled, by state.", ["state"])
 UNKNOWN_AGE = Gauge(
     "recoup_unknown_attempt_age_seconds",

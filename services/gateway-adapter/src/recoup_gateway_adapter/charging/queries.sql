@@ -137,3 +137,6 @@ SELECT * FROM every_attempt WHERE merchant_id = $1 AND account_id = $2 AND invoi
 SELECT state, count(*) AS n, count(*) FILTER (WHERE reason = 'needs_person') AS for_a_person,
     extract(epoch FROM $1 - min(since))::double precision AS oldest
 FROM attempt_states GROUP BY state
+
+-- name: everything_stopped
+SELECT stopped FROM stop_everything

@@ -58,7 +58,7 @@ async def numbered(tx: Tx, drafts: Sequence[Attempt]) -> list[Attempt]:
     """Give each draft the next number of its invoice, and with it its key for ever."""
     wanted: dict[Invoice, int] = {}
     for draft in drafts:
-        wanted[_invoice(draft)] = wanted.get(_invoice(draft), 0) + 1
+        wanted[draft.invoice] = wanted.get(draft.invoice, 0) + 1
     rows = await tx.fetch(sql.number_invoices, *columns([(*i, n) for i, n in sorted(wanted.items())], 4))
     following = {
         (row["merchant_id"], row["account_id"], row["invoice_id"]): row["last_number"]
@@ -67,7 +67,7 @@ async def numbered(tx: Tx, drafts: Sequence[Attempt]) -> list[Attempt]:
     }
     given = []
     for draft in drafts:
-        invoice = _invoice(draft)
+        invoice = draft.invoice
         following[invoice] += 1
         given.append(
             replace(
@@ -151,7 +151,7 @@ async def take_lock(tx: Tx, attempt: Attempt) -> None:
     Raises:
         Retryable: somebody else holds it.
     """
-    if not await take_lock_for(tx, _invoice(attempt), "attempt", attempt.attempt_id):
+    if not await take_lock_for(tx, attempt.invoice, "attempt", attempt.attempt_id):
         raise Retryable(f"invoice {attempt.invoice_id} is held by another")
 
 
@@ -202,10 +202,6 @@ def attempt_of(row: Mapping[str, Any]) -> Attempt:
     fields = {name: value for name, value in row.items() if name in Attempt.__dataclass_fields__}
     fields |= {"kind": TryKind(row["kind"]), "state": AttemptState(row["state"]), "body": bytes(row["body"])}
     return Attempt(**fields)
-
-
-def _invoice(attempt: Attempt) -> Invoice:
-    return attempt.merchant_id, attempt.account_id, attempt.invoice_id
 
 
 def _written(attempt: Attempt) -> dict[str, Any]:

@@ -36,15 +36,6 @@ CREATE TABLE account_flow (
     CONSTRAINT account_flow_reason CHECK ((closed_until IS NULL) = (closed_because IS NULL))
 );
 
--- The operator's stop switch over everything; a merchant's own is a setting.
-CREATE TABLE operator_stop (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    stopped boolean NOT NULL DEFAULT false,
-    reason text NOT NULL DEFAULT '',
-    since timestamptz NOT NULL DEFAULT now()
-);
-INSERT INTO operator_stop DEFAULT VALUES;
-
 -- One row an invoice that was ever charged here: its counter of attempts, and who holds it now. Kept for ever.
 CREATE TABLE invoice_locks (
     merchant_id text NOT NULL,

@@ -123,10 +123,3 @@ SELECT closed_because, count(*) AS n FROM account_flow WHERE closed_because IS N
 -- $1: now (real time)
 SELECT kind, count(*) AS n, extract(epoch FROM $1 - min(due_at))::double precision AS oldest
 FROM gateway_work WHERE due_at <= $1 GROUP BY kind
-
--- name: operator_stopped
-SELECT stopped FROM operator_stop
-
--- name: set_operator_stop
--- $1: stopped, $2: why
-UPDATE operator_stop SET stopped = $1, reason = $2, since = now()

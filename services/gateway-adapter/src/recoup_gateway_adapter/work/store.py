@@ -131,15 +131,5 @@ async def report(tx: Tx, merchant_id: str, account_id: str, health: Health) -> F
     return flow
 
 
-async def operator_stopped(tx: Tx) -> bool:
-    """Tell whether the operator has stopped everything."""
-    return bool(await tx.fetchval(sql.operator_stopped))
-
-
-async def stop_everything(tx: Tx, *, stopped: bool, reason: str) -> None:
-    """Turn the operator's stop switch."""
-    await tx.execute(sql.set_operator_stop, stopped, reason)
-
-
 def _flow(row: Mapping[str, Any]) -> Flow:
     return Flow(**{name: value for name, value in row.items() if name != "leased"})

@@ -47,6 +47,7 @@ from recoup_gateway_adapter.charging.domain.follows import (
     unknown,
 )
 from recoup_gateway_adapter.charging.domain.readiness import (
+    BLOCKED_AGAIN_AFTER,
     Circumstances,
     Never,
     NotNow,
@@ -58,6 +59,7 @@ from recoup_gateway_adapter.charging.domain.readiness import (
 )
 
 __all__ = [
+    "BLOCKED_AGAIN_AFTER",
     "LOCKING",
     "LOOK_UP_AFTER",
     "MOVES",

@@ -75,6 +75,16 @@ class Attempt:
         """Whether nothing can become of it any more."""
         return self.state in SETTLED
 
+    @property
+    def by_customer(self) -> bool:
+        """Whether the customer was present and asked for it: it moves no ladder."""
+        return self.customer_present
+
+    @property
+    def invoice(self) -> tuple[str, str, str]:
+        """Merchant, account and invoice: what is held while money may be on its way."""
+        return self.merchant_id, self.account_id, self.invoice_id
+
     def moved(self, state: AttemptState, reason: str) -> "Attempt":
         """Give the attempt in its next state; `reason` is a word."""
         assert state in MOVES[self.state], f"{self.state} → {state}"
