@@ -53,3 +53,16 @@ class WebhookDoor:
         if self.old_secret is None or self.old_secret_until is None or now >= self.old_secret_until:
             return (self.secret,)
         return (self.secret, self.old_secret)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount(AccountRef):
+    """An account as a merchant gives it to us. `collection_paused` None leaves it as it is."""
+
+    name: str
+    livemode: bool
+    base_url: str | None
+    api_version: str | None
+    collection_paused: bool | None
+    api_key: str = field(repr=False)
+    webhook_secret: str = field(repr=False)

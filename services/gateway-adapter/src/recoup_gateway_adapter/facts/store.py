@@ -1,9 +1,7 @@
 """References to gateway objects, and what waits: loaded and saved a batch at a time."""
 
-import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -148,14 +146,17 @@ async def update_joins(
         await tx.execute(sql.joined, *columns(joined, 3))
 
 
-def by_account(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
-    """Gather ids by account."""
-    gathered: dict[str, set[str]] = defaultdict(set)
-    for account, found in pairs:
-        gathered[account].add(found)
-    return gathered
+async def hold(tx: Tx, account: AccountRef, customer_id: str, until: datetime) -> None:
+    """Keep a customer's new card back until this real instant."""
+    await tx.execute(sql.hold, account.merchant_id, account.account_id, customer_id, until)
 
 
-def dumped(record: Record, kind: Kind) -> Any:
-    """Write a record as plain JSON values."""
-    return json.loads(_ADAPTERS[kind].dump_json(record))
+async def release(tx: Tx, account: AccountRef, customer_id: str) -> None:
+    """Keep it back no longer."""
+    await tx.execute(sql.release, account.account_id, customer_id)
+
+
+async def choosing(tx: Tx, account_id: str, customers: Sequence[str]) -> frozenset[str]:
+    """Give those customers who are choosing a card on a page of ours."""
+    rows = await tx.fetch(sql.choosing, account_id, list(customers))
+    return frozenset(row["customer_id"] for row in rows)

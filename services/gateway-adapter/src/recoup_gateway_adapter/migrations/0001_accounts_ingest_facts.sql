@@ -44,7 +44,7 @@ ALTER TABLE merchant_settings ENABLE ROW LEVEL SECURITY;
 ALTER TABLE merchant_settings FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON merchant_settings USING (merchant_id = ANY ((SELECT recoup_merchants())::text[]));
 
--- The stop switch for all merchants: one row.
+-- The operator's stop switch for all merchants: one row.
 CREATE TABLE stop_everything (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     stopped boolean NOT NULL
@@ -126,6 +126,19 @@ CREATE TABLE joins (
     PRIMARY KEY (account_id, kind, subject)
 );
 CREATE INDEX joins_due ON joins (due_at);
+
+-- Customers who are choosing a new card on a page that we opened: the card is told with what it settles, so its
+-- plain webhook waits meanwhile (real time).
+CREATE TABLE choosing (
+    merchant_id text NOT NULL,
+    account_id text NOT NULL,
+    customer_id text NOT NULL,
+    until timestamptz NOT NULL,
+    PRIMARY KEY (account_id, customer_id)
+);
+ALTER TABLE choosing ENABLE ROW LEVEL SECURITY;
+ALTER TABLE choosing FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON choosing USING (merchant_id = ANY ((SELECT recoup_merchants())::text[]));
 
 -- How far the gateway's own event list was read, in the gateway's time.
 CREATE TABLE event_cursors (

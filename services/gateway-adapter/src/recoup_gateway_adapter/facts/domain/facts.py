@@ -129,8 +129,8 @@ class Attempt(Protocol):
         """The scheduler's try, where it asked for this attempt."""
 
     @property
-    def by_customer(self) -> bool:
-        """The customer was present: our page, not the ladder."""
+    def customer_present(self) -> bool:
+        """Made on our page, not by the ladder."""
 
 
 @dataclass(frozen=True, slots=True)

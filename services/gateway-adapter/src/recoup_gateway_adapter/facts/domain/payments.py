@@ -208,7 +208,7 @@ def attribution(
     """Tell who made a charge: the stored charge decides, else the request of the event."""
     attempt = circumstances.attempts.get(charge_id or "") or circumstances.attempts.get(origin or "")
     if attempt is not None:
-        return (Attribution.CUSTOMER if attempt.by_customer else Attribution.RECOUP), attempt.try_id
+        return (Attribution.CUSTOMER if attempt.customer_present else Attribution.RECOUP), attempt.try_id
     if origin is None:
         return Attribution.UNKNOWN, None
     return (Attribution.GATEWAY if origin == BY_ITSELF else Attribution.MERCHANT), None
@@ -269,7 +269,7 @@ def failure(known: Known, record: FailureRecord, circumstances: Circumstances, o
         charge.charge is not None and explains(known, record, charge) for charge in known.charges.values()
     )
     attempt = circumstances.attempts.get(record.origin or "")
-    asked_on_page = record.failed.requires_authentication and attempt is not None and attempt.by_customer
+    asked_on_page = record.failed.requires_authentication and attempt is not None and attempt.customer_present
     if record.told or seen or asked_on_page:
         out.done.add(join)
     elif join not in circumstances.settle:

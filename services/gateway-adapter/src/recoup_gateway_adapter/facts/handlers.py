@@ -1,0 +1,268 @@
+"""Observe: remember what a gateway said, join it, tell what follows. The one door for webhooks, answers and lists."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from recoup_chassis.postgres import Tx
+from recoup_gateway_adapter.accounts.domain import AccountRef
+from recoup_gateway_adapter.charging import handlers as charging, store as attempts
+from recoup_gateway_adapter.charging.domain import ChargeOutcome, ChargeResult
+from recoup_gateway_adapter.facts import store
+from recoup_gateway_adapter.facts.domain import snapshots
+from recoup_gateway_adapter.facts.domain.facts import (
+    Attempt,
+    Circumstances,
+    Consequences,
+    Join,
+    PaymentFailed,
+)
+from recoup_gateway_adapter.facts.domain.follow import follow, spread
+from recoup_gateway_adapter.facts.domain.merge import failure_id, merge
+from recoup_gateway_adapter.facts.domain.records import Key, Kind, Known
+from recoup_gateway_adapter.facts.events import event_of, snapshot_of
+from recoup_gateway_adapter.gateways.contract import (
+    Charge,
+    ChargeStatus,
+    CheckoutSession,
+    CollectionFailed,
+    Customer,
+    InstrumentRevoked,
+    Invoice,
+    Observation,
+    PaymentIntent,
+    PaymentLink,
+    PaymentMethod,
+    Reversal,
+    Subscription,
+)
+
+RESULTS = {
+    ChargeStatus.PENDING: ChargeResult.PENDING,
+    ChargeStatus.AUTHORISED: ChargeResult.PENDING,
+    ChargeStatus.SUCCEEDED: ChargeResult.SUCCEEDED,
+    ChargeStatus.FAILED: ChargeResult.FAILED,
+}
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a caller knows beyond the observations themselves.
+
+    Args:
+        settling: by instrument, the card session that brought it and the invoices which that session charges itself.
+        settle: joins that have waited long enough.
+        unanswered: those of them of which the gateway said nothing.
+    """
+
+    settling: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    settle: frozenset[Join] = frozenset()
+    unanswered: frozenset[Join] = frozenset()
+
+
+_NOTHING = Around()
+
+
+async def observe(
+    tx: Tx, account: AccountRef, observations: Sequence[Observation], around: Around = _NOTHING
+) -> None:
+    """Remember observations of one account and tell what follows, once. Safe to repeat.
+
+    The transaction must concern the account's merchant.
+    """
+    await observe_all(tx, {account: observations}, around)
+
+
+async def hold_new_card(tx: Tx, account: AccountRef, customer_id: str, until: datetime) -> None:
+    """Keep a customer's new card back until this real instant: a page of ours is open that will tell it.
+
+    Call it when a card session opens. When it ends well, `observe` the card with `Around.settling`; else
+    `release_new_card`. Without either the card is told as any other.
+    """
+    await store.hold(tx, account, customer_id, until)
+
+
+async def release_new_card(tx: Tx, account: AccountRef, customer_id: str) -> None:
+    """The page was left without a card."""
+    await store.release(tx, account, customer_id)
+
+
+async def observe_all(
+    tx: Tx, batch: Mapping[AccountRef, Sequence[Observation]], around: Around = _NOTHING
+) -> None:
+    """Remember observations of several accounts at once."""
+    known = await _load(tx, batch, around)
+    followed = [
+        (
+            account,
+            known[account.account_id],
+            await _follow(tx, account, known[account.account_id], seen, around),
+        )
+        for account, seen in batch.items()
+    ]
+    await store.save(tx, [(account, mine) for account, mine, _ in followed])
+    await store.update_joins(
+        tx,
+        [(account, join) for account, _, told in followed for join in told.out.waits],
+        [(account, join) for account, _, told in followed for join in told.out.done],
+    )
+    await tx.emit(
+        event
+        for account, _, told in followed
+        for event in (
+            *(snapshot_of(account, record) for record in told.renewed),
+            *(event_of(account, fact) for fact in told.out.facts),
+        )
+    )
+    outcomes = [outcome for _, _, told in followed for outcome in told.outcomes]
+    if outcomes:
+        await charging.outcome_known(tx, outcomes)
+
+
+async def _load(
+    tx: Tx, batch: Mapping[AccountRef, Sequence[Observation]], around: Around
+) -> dict[str, Known]:
+    """Hold the customers concerned and load what is known; again where a customer turns up only then."""
+    wanted: dict[str, set[str]] = {
+        account.account_id: {name for seen in observations for name in _ids(seen)}
+        for account, observations in batch.items()
+    }
+    for account in batch:
+        wanted[account.account_id] |= {join.subject for join in around.settle}
+    named = {
+        (account.merchant_id, customer)
+        for account, observations in batch.items()
+        for seen in observations
+        if (customer := getattr(seen.thing, "customer_id", None))
+    }
+    await tx.lock_customers(named)
+    known = await store.around(tx, wanted)
+    found = {
+        (account.merchant_id, customer)
+        for account in batch
+        for customer in _customers(known[account.account_id])
+        if not tx.holds((account.merchant_id, customer))
+    }
+    if not found:
+        return known
+    await tx.lock_customers(found)
+    return await store.around(tx, wanted)
+
+
+def _customers(known: Known) -> set[str]:
+    found = {
+        *(known.customer_of(record) for record in known.charges.values()),
+        *(record.customer_id for record in known.intents.values()),
+        *(record.invoice.customer_id for record in known.invoices.values()),
+        *(record.customer_id for record in known.instruments.values()),
+    }
+    return {customer for customer in found if customer}
+
+
+def _ids(seen: Observation) -> set[str]:  # noqa: C901  # one line a thing
+    match seen.thing:
+        case Charge() as thing:
+            ids = {thing.charge_id, thing.payment_intent_id, thing.invoice_id}
+        case PaymentIntent() as thing:
+            ids = {thing.payment_intent_id, thing.charge_id, thing.invoice_id}
+        case PaymentLink() as thing:
+            ids = {thing.payment_intent_id, thing.charge_id, thing.invoice_id}
+        case Invoice() as thing:
+            intent = thing.payment_intent_id
+            ids = {thing.invoice_id, thing.charge_id, intent, thing.customer_id, thing.subscription_id}
+        case CollectionFailed() as thing:
+            ids = {thing.invoice_id, thing.charge_id, failure_id(thing, seen.request_key)}
+        case PaymentMethod(instrument):
+            ids = {instrument.instrument_id}
+        case InstrumentRevoked(instrument_id):
+            ids = {instrument_id}
+        case Customer() as thing:
+            ids = {thing.customer_id}
+        case Subscription() as thing:
+            ids = {thing.subscription_id}
+        case Reversal() as thing:
+            ids = {thing.reversal_id, thing.charge_id}
+        case CheckoutSession():
+            ids = set()
+    return {name for name in ids if name}
+
+
+@dataclass
+class _Told:
+    out: Consequences
+    renewed: list[snapshots.Snapshot]
+    outcomes: list[ChargeOutcome]
+
+
+async def _follow(
+    tx: Tx, account: AccountRef, known: Known, seen: Sequence[Observation], around: Around
+) -> _Told:
+    before = snapshots.contents(known)
+    concerned = merge(known, seen) | {(kind, join.subject) for join in around.settle for kind in Kind}
+    renewed = snapshots.renew(known, before)
+    circumstances = Circumstances(
+        attempts=await _attempts(tx, account, known),
+        choosing=await _choosing(tx, account, known),
+        settling=around.settling,
+        settle=around.settle,
+        unanswered=around.unanswered,
+    )
+    out = follow(known, concerned, circumstances)
+    return _Told(out, renewed, _outcomes(account, known, concerned, out))
+
+
+async def _attempts(tx: Tx, account: AccountRef, known: Known) -> dict[str, Attempt]:
+    keys = {record.origin for record in known.charges.values() if record.origin}
+    keys |= {record.origin for record in known.failures.values() if record.origin}
+    if not keys and not known.charges:
+        return {}
+    found: dict[str, Attempt] = {}
+    for attempt in await attempts.attempts_by(tx, account.account_id, sorted(keys), sorted(known.charges)):
+        found[attempt.idempotency_key] = attempt
+        if attempt.charge_id is not None:
+            found[attempt.charge_id] = attempt
+    return found
+
+
+async def _choosing(tx: Tx, account: AccountRef, known: Known) -> frozenset[str]:
+    customers = {
+        record.customer_id for record in known.instruments.values() if record.pending and record.customer_id
+    }
+    if not customers:
+        return frozenset()
+    return await store.choosing(tx, account.account_id, sorted(customers))
+
+
+def _outcomes(
+    account: AccountRef, known: Known, concerned: set[Key], out: Consequences
+) -> list[ChargeOutcome]:
+    """Say what became of every charge concerned, and of failures that were told without one."""
+    charges = [known.charges[name] for kind, name in sorted(spread(known, concerned)) if kind is Kind.CHARGE]
+    seen = [
+        ChargeOutcome(
+            merchant_id=account.merchant_id,
+            account_id=account.account_id,
+            result=RESULTS[record.charge.status],
+            idempotency_key=record.origin or None,
+            charge_id=record.charge_id,
+            payment_intent_id=record.payment_intent_id,
+            invoice_id=known.invoice_of(record)[1],
+            decline_code=record.charge.decline.code,
+        )
+        for record in charges
+        if record.charge is not None
+    ]
+    without = [
+        ChargeOutcome(
+            merchant_id=account.merchant_id,
+            account_id=account.account_id,
+            result=ChargeResult.FAILED,
+            idempotency_key=known.failures[fact.identity].origin or None,
+            payment_intent_id=fact.payment_intent_id,
+            invoice_id=fact.invoice.invoice_id if fact.invoice else None,
+            decline_code=fact.decline.code,
+        )
+        for fact in out.facts
+        if isinstance(fact, PaymentFailed) and fact.identity in known.failures
+    ]
+    return [*seen, *without]
