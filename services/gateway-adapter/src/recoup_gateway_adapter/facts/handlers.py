@@ -11,6 +11,7 @@ from recoup_gateway_adapter.charging.domain import ChargeOutcome, ChargeResult
 from recoup_gateway_adapter.facts import store
 from recoup_gateway_adapter.facts.domain import snapshots
 from recoup_gateway_adapter.facts.domain.facts import (
+    AT_ONCE,
     Attempt,
     Circumstances,
     Consequences,
@@ -19,6 +20,7 @@ from recoup_gateway_adapter.facts.domain.facts import (
 )
 from recoup_gateway_adapter.facts.domain.follow import follow, spread
 from recoup_gateway_adapter.facts.domain.merge import failure_id, merge
+from recoup_gateway_adapter.facts.domain.needs import Need, needs
 from recoup_gateway_adapter.facts.domain.records import Key, Kind, Known
 from recoup_gateway_adapter.facts.events import event_of, snapshot_of
 from recoup_gateway_adapter.gateways.contract import (
@@ -91,62 +93,75 @@ async def observe_all(
     tx: Tx, batch: Mapping[AccountRef, Sequence[Observation]], around: Around = _NOTHING
 ) -> None:
     """Remember observations of several accounts at once."""
-    known = await _load(tx, batch, around)
-    followed = [
-        (
-            account,
-            known[account.account_id],
-            await _follow(tx, account, known[account.account_id], seen, around),
-        )
-        for account, seen in batch.items()
-    ]
-    await store.save(tx, [(account, mine) for account, mine, _ in followed])
-    await store.update_joins(
-        tx,
-        [(account, join) for account, _, told in followed for join in told.out.waits],
-        [(account, join) for account, _, told in followed for join in told.out.done],
-    )
-    await tx.emit(
-        event
-        for account, _, told in followed
-        for event in (
-            *(snapshot_of(account, record) for record in told.renewed),
-            *(event_of(account, fact) for fact in told.out.facts),
-        )
-    )
-    outcomes = [outcome for _, _, told in followed for outcome in told.outcomes]
-    if outcomes:
-        await charging.outcome_known(tx, outcomes)
-
-
-async def _load(
-    tx: Tx, batch: Mapping[AccountRef, Sequence[Observation]], around: Around
-) -> dict[str, Known]:
-    """Hold the customers concerned and load what is known; again where a customer turns up only then."""
-    wanted: dict[str, set[str]] = {
-        account.account_id: {name for seen in observations for name in _ids(seen)}
-        for account, observations in batch.items()
-    }
-    for account in batch:
-        wanted[account.account_id] |= {join.subject for join in around.settle}
+    wanted = {account: {name for one in seen for name in _ids(one)} for account, seen in batch.items()}
     named = {
         (account.merchant_id, customer)
         for account, observations in batch.items()
         for seen in observations
         if (customer := getattr(seen.thing, "customer_id", None))
     }
+    known = await _load(tx, wanted, named)
+    await _tell(
+        tx,
+        [
+            await _follow(tx, account, known[account.account_id], seen, around)
+            for account, seen in batch.items()
+        ],
+    )
+
+
+async def reconsider(tx: Tx, account: AccountRef, join: Join, around: Around = _NOTHING) -> list[Need] | None:
+    """Look again at what a join waits for: give what to ask for, or None where it waits no longer."""
+    known = await _load(tx, {account: {join.subject}}, set())
+    mine = known[account.account_id]
+    concerned = frozenset((kind, join.subject) for kind in Kind)
+    told = await _follow(tx, account, mine, (), around, concerned)
+    await _tell(tx, [told])
+    asks = join.kind in AT_ONCE and join not in around.settle
+    if join in told.out.waits or (asks and needs(mine, join)):
+        return needs(mine, join)
+    await store.update_joins(tx, (), [(account, join)])
+    return None
+
+
+async def _tell(tx: Tx, followed: Sequence["_Told"]) -> None:
+    """Save what is known now, and announce what follows."""
+    await store.save(tx, [(told.account, told.known) for told in followed])
+    await store.update_joins(
+        tx,
+        [(told.account, join) for told in followed for join in told.out.waits],
+        [(told.account, join) for told in followed for join in told.out.done],
+    )
+    await tx.emit(
+        event
+        for told in followed
+        for event in (
+            *(snapshot_of(told.account, record) for record in told.renewed),
+            *(event_of(told.account, fact) for fact in told.out.facts),
+        )
+    )
+    outcomes = [outcome for told in followed for outcome in told.outcomes]
+    if outcomes:
+        await charging.outcome_known(tx, outcomes)
+
+
+async def _load(
+    tx: Tx, wanted: Mapping[AccountRef, set[str]], named: set[tuple[str, str]]
+) -> dict[str, Known]:
+    """Hold the customers concerned and load what is known; again where a customer turns up only then."""
+    ids = {account.account_id: names for account, names in wanted.items()}
     await tx.lock_customers(named)
-    known = await store.around(tx, wanted)
+    known = await store.around(tx, ids)
     found = {
         (account.merchant_id, customer)
-        for account in batch
+        for account in wanted
         for customer in _customers(known[account.account_id])
         if not tx.holds((account.merchant_id, customer))
     }
     if not found:
         return known
     await tx.lock_customers(found)
-    return await store.around(tx, wanted)
+    return await store.around(tx, ids)
 
 
 def _customers(known: Known) -> set[str]:
@@ -189,16 +204,23 @@ def _ids(seen: Observation) -> set[str]:  # noqa: C901  # one line a thing
 
 @dataclass
 class _Told:
+    account: AccountRef
+    known: Known
     out: Consequences
     renewed: list[snapshots.Snapshot]
     outcomes: list[ChargeOutcome]
 
 
 async def _follow(
-    tx: Tx, account: AccountRef, known: Known, seen: Sequence[Observation], around: Around
+    tx: Tx,
+    account: AccountRef,
+    known: Known,
+    seen: Sequence[Observation],
+    around: Around,
+    besides: frozenset[Key] = frozenset(),
 ) -> _Told:
     before = snapshots.contents(known)
-    concerned = merge(known, seen) | {(kind, join.subject) for join in around.settle for kind in Kind}
+    concerned = merge(known, seen) | besides
     renewed = snapshots.renew(known, before)
     circumstances = Circumstances(
         attempts=await _attempts(tx, account, known),
@@ -208,7 +230,7 @@ async def _follow(
         unanswered=around.unanswered,
     )
     out = follow(known, concerned, circumstances)
-    return _Told(out, renewed, _outcomes(account, known, concerned, out))
+    return _Told(account, known, out, renewed, _outcomes(account, known, concerned, out))
 
 
 async def _attempts(tx: Tx, account: AccountRef, known: Known) -> dict[str, Attempt]:

@@ -111,8 +111,8 @@ class Translation:
     async def measure(self) -> None:
         """Set the gauges."""
         async with self._database.transaction(()) as tx:
-            waiting = await tx.fetchrow(sql.count_untranslated)
-            joins = await tx.fetchrow(sql.count_joins)
+            (waiting,) = await tx.fetch(sql.count_untranslated)
+            (joins,) = await tx.fetch(sql.count_joins)
         metrics.UNTRANSLATED.set(waiting["waiting"])
         metrics.UNTRANSLATED_AGE.set(waiting["oldest"])
         metrics.HELD_ASIDE.set(waiting["set_aside"])

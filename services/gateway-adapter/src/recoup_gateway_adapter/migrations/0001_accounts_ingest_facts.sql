@@ -140,10 +140,13 @@ ALTER TABLE choosing ENABLE ROW LEVEL SECURITY;
 ALTER TABLE choosing FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON choosing USING (merchant_id = ANY ((SELECT recoup_merchants())::text[]));
 
--- How far the gateway's own event list was read, in the gateway's time.
+-- How far the gateway's own event list was read, in the gateway's time; when it is looked at again, in real time
+-- and, because a look is due each hour of the merchant's, in the merchant's.
 CREATE TABLE event_cursors (
     account_id text PRIMARY KEY REFERENCES account_owners,
     merchant_id text NOT NULL,
     read_up_to timestamptz NOT NULL,
-    looked_at timestamptz NOT NULL DEFAULT '-infinity'
+    looked_at timestamptz NOT NULL,
+    not_before timestamptz NOT NULL DEFAULT now(),
+    failures integer NOT NULL DEFAULT 0 CHECK (failures >= 0)
 );
