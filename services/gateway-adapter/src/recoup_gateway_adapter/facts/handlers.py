@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from recoup_chassis.postgres import Tx
 from recoup_gateway_adapter.accounts.domain import AccountRef
@@ -73,20 +72,6 @@ async def observe(
     The transaction must concern the account's merchant.
     """
     await observe_all(tx, {account: observations}, around)
-
-
-async def hold_new_card(tx: Tx, account: AccountRef, customer_id: str, until: datetime) -> None:
-    """Keep a customer's new card back until this real instant: a page of ours is open that will tell it.
-
-    Call it when a card session opens. When it ends well, `observe` the card with `Around.settling`; else
-    `release_new_card`. Without either the card is told as any other.
-    """
-    await store.hold(tx, account, customer_id, until)
-
-
-async def release_new_card(tx: Tx, account: AccountRef, customer_id: str) -> None:
-    """The page was left without a card."""
-    await store.release(tx, account, customer_id)
 
 
 async def observe_all(
@@ -252,7 +237,7 @@ async def _choosing(tx: Tx, account: AccountRef, known: Known) -> frozenset[str]
     }
     if not customers:
         return frozenset()
-    return await store.choosing(tx, account.account_id, sorted(customers))
+    return frozenset(await card_sessions.choosing(tx, account.account_id, sorted(customers)))
 
 
 def _outcomes(

@@ -130,16 +130,3 @@ FROM untranslated
 SELECT kind, object_id, record FROM gateway_objects
 WHERE account_id = $1 AND version > 0 AND (kind, object_id) > ($2, $3)
 ORDER BY kind, object_id LIMIT $4
-
--- name: hold
--- $1 text: merchant, $2 text: account, $3 text: customer, $4 timestamptz: until when, real time
-INSERT INTO choosing (merchant_id, account_id, customer_id, until) VALUES ($1, $2, $3, $4)
-ON CONFLICT (account_id, customer_id) DO UPDATE SET until = greatest(choosing.until, excluded.until)
-
--- name: release
--- $1 text: account, $2 text: customer
-DELETE FROM choosing WHERE account_id = $1 AND customer_id = $2
-
--- name: choosing
--- $1 text: account, $2 text[]: customers; gives those who are choosing a card now
-SELECT customer_id FROM choosing WHERE account_id = $1 AND customer_id = ANY ($2) AND until > now()

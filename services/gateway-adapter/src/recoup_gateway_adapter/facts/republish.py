@@ -1,4 +1,4 @@
-"""Emit every snapshot again, for bootstrap and repair: readers ignore what they have in this version or a higher one."""
+"""Emit every snapshot again, for bootstrap and repair: readers ignore a version that they have or have passed."""
 
 from recoup_chassis.postgres import Database
 from recoup_gateway_adapter.accounts import store as accounts

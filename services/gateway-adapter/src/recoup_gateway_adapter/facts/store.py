@@ -1,7 +1,7 @@
 """References to gateway objects, and what waits: loaded and saved a batch at a time."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -144,19 +144,3 @@ async def update_joins(
     joined = [(account.account_id, join.kind.value, join.subject) for account, join in done]
     if joined:
         await tx.execute(sql.joined, *columns(joined, 3))
-
-
-async def hold(tx: Tx, account: AccountRef, customer_id: str, until: datetime) -> None:
-    """Keep a customer's new card back until this real instant."""
-    await tx.execute(sql.hold, account.merchant_id, account.account_id, customer_id, until)
-
-
-async def release(tx: Tx, account: AccountRef, customer_id: str) -> None:
-    """Keep it back no longer."""
-    await tx.execute(sql.release, account.account_id, customer_id)
-
-
-async def choosing(tx: Tx, account_id: str, customers: Sequence[str]) -> frozenset[str]:
-    """Give those customers who are choosing a card on a page of ours."""
-    rows = await tx.fetch(sql.choosing, account_id, list(customers))
-    return frozenset(row["customer_id"] for row in rows)

@@ -127,19 +127,6 @@ CREATE TABLE joins (
 );
 CREATE INDEX joins_due ON joins (due_at);
 
--- Customers who are choosing a new card on a page that we opened: the card is told with what it settles, so its
--- plain webhook waits meanwhile (real time).
-CREATE TABLE choosing (
-    merchant_id text NOT NULL,
-    account_id text NOT NULL,
-    customer_id text NOT NULL,
-    until timestamptz NOT NULL,
-    PRIMARY KEY (account_id, customer_id)
-);
-ALTER TABLE choosing ENABLE ROW LEVEL SECURITY;
-ALTER TABLE choosing FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON choosing USING (merchant_id = ANY ((SELECT recoup_merchants())::text[]));
-
 -- How far the gateway's own event list was read, in the gateway's time; when it is looked at again, in real time
 -- and, because a look is due each hour of the merchant's, in the merchant's.
 CREATE TABLE event_cursors (

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from recoup_gateway_adapter.facts.domain.needs import (
     Need,
@@ -54,38 +55,39 @@ class Unanswered:
 Fetched = Found | Gone | Unanswered
 
 
-async def fetch(client: StripeClient, need: Need, at: datetime) -> Fetched:
+async def fetch(client: StripeClient, need: Need, at: datetime) -> Fetched:  # noqa: C901, PLR0911  # one line a need
     """Ask for one thing.
 
     Args:
         at: the merchant's time before this call.
     """
 
-    async def get(path: str, form: Form = ()) -> Fetched:
-        return _read(await client.request("GET", path, form), at)
+    async def get(path: str, form: Form = (), *, of: str = "") -> Fetched:
+        whole = f"{path}/{quote(of, safe='')}" if of else path
+        return _read(await client.request("GET", whole, form), at)
 
     match need:
         case NeedCharge(charge_id):
-            return await get(f"/v1/charges/{charge_id}")
+            return await get("/v1/charges", of=charge_id)
         case NeedInvoice(invoice_id):
-            return await get(f"/v1/invoices/{invoice_id}")
+            return await get("/v1/invoices", of=invoice_id)
         case NeedIntent(payment_intent_id):
             newest = client.version >= LATEST_CHARGE_SINCE
             expand = [("expand[]", "latest_charge")] if newest else []
-            return await get(f"/v1/payment_intents/{payment_intent_id}", expand)
+            return await get("/v1/payment_intents", expand, of=payment_intent_id)
         case NeedLink():
             return await _link(get, need, at)
         case NeedPayments(invoice_id):
             paid_by = await get("/v1/invoice_payments", [("invoice", invoice_id), ("limit", "10")])
-            return await get(f"/v1/invoices/{invoice_id}") if isinstance(paid_by, Gone) else paid_by
+            return await get("/v1/invoices", of=invoice_id) if isinstance(paid_by, Gone) else paid_by
         case NeedRefunds(charge_id):
             return await get("/v1/refunds", [("charge", charge_id), ("limit", "100")])
         case NeedInstrument(instrument_id):
-            return await get(f"/v1/payment_methods/{instrument_id}")
+            return await get("/v1/payment_methods", of=instrument_id)
         case NeedCustomer(customer_id):
-            return await get(f"/v1/customers/{customer_id}")
+            return await get("/v1/customers", of=customer_id)
         case NeedSubscription(subscription_id):
-            return await get(f"/v1/subscriptions/{subscription_id}")
+            return await get("/v1/subscriptions", of=subscription_id)
 
 
 async def _link(get: Callable[..., Awaitable[Fetched]], need: NeedLink, at: datetime) -> Fetched:
@@ -93,7 +95,7 @@ async def _link(get: Callable[..., Awaitable[Fetched]], need: NeedLink, at: date
     about = [("payment[type]", "payment_intent"), ("payment[payment_intent]", need.payment_intent_id)]
     answer = await get("/v1/invoice_payments", [*about, ("limit", "1")])
     if isinstance(answer, Gone):
-        return await get(f"/v1/charges/{need.charge_id}")
+        return await get("/v1/charges", of=need.charge_id)
     if isinstance(answer, Found) and not any(isinstance(o.thing, PaymentLink) for o in answer.observations):
         none = PaymentLink(invoice_id=None, payment_intent_id=need.payment_intent_id)
         return Found([*answer.observations, Observation(none, at)])
