@@ -16,6 +16,10 @@ SELECT merchant_id, gateway, enabled FROM account_owners WHERE account_id = $1
 -- Every account that is enabled, in order
 SELECT account_id, merchant_id, gateway FROM account_owners WHERE enabled ORDER BY account_id
 
+-- name: owned
+-- Every account, disabled ones too, in order
+SELECT account_id, merchant_id, gateway FROM account_owners ORDER BY account_id
+
 -- name: put
 -- $1 text: account, $2 text: merchant, $3 text: name, $4 bool: live mode, $5 text: base address or null,
 -- $6 text: API version or null, $7 bool: collection paused, or null to leave it, $8 bytea: API key and

@@ -131,6 +131,12 @@ async def enabled(tx: Tx) -> list[AccountRef]:
     return [AccountRef(row["account_id"], row["merchant_id"], row["gateway"]) for row in rows]
 
 
+async def owned(tx: Tx) -> list[AccountRef]:
+    """Give every account, disabled ones too: ids only."""
+    rows = await tx.fetch(sql.owned)
+    return [AccountRef(row["account_id"], row["merchant_id"], row["gateway"]) for row in rows]
+
+
 async def owner_of(tx: Tx, account_id: str) -> AccountRef | None:
     """Give whose an account is."""
     row = await tx.fetchrow(sql.owner, account_id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from recoup_chassis.postgres import Tx
 from recoup_gateway_adapter.accounts.domain import AccountRef
+from recoup_gateway_adapter.card_sessions import store as card_sessions
 from recoup_gateway_adapter.charging import handlers as charging, store as attempts
 from recoup_gateway_adapter.charging.domain import ChargeOutcome, ChargeResult
 from recoup_gateway_adapter.facts import store

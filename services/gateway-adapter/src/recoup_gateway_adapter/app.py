@@ -1,0 +1,81 @@
+"""The composition root: the only module that knows all rooms."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import aiohttp
+
+from recoup_chassis import service
+from recoup_chassis.http import HttpServer, callers_from
+from recoup_chassis.postgres import Database
+from recoup_chassis.process import Loop, Part
+from recoup_gateway_adapter.accounts import routes as accounts
+from recoup_gateway_adapter.accounts.doors import Doors
+from recoup_gateway_adapter.accounts.sealing import Vault
+from recoup_gateway_adapter.config import Config
+from recoup_gateway_adapter.facts import routes as facts
+from recoup_gateway_adapter.facts.cursor import EventCursor
+from recoup_gateway_adapter.facts.join import Joining
+from recoup_gateway_adapter.facts.loop import Translation
+from recoup_gateway_adapter.ingest.batches import Batches
+from recoup_gateway_adapter.ingest.loop import IngestPort, prune
+from recoup_gateway_adapter.ingest.routes import Ingest
+from recoup_gateway_adapter.internal import internal_app
+from recoup_gateway_adapter.subscriptions import SUBSCRIPTIONS
+
+NAME = "gateway-adapter"
+CONNECTIONS = 24
+
+LOOK_FOR_WEBHOOKS = timedelta(milliseconds=50)
+LOOK_FOR_JOINS = timedelta(milliseconds=200)
+
+
+async def serve(config: Config) -> None:
+    """Run the service until SIGTERM."""
+    database = await service.connect(NAME, config, connections=CONNECTIONS)
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=200, limit_per_host=64), trust_env=False
+    ) as session:
+        parts = parts_of(config, database, session)
+        await service.serve(NAME, config, database, subscriptions=SUBSCRIPTIONS, parts=parts)
+
+
+def parts_of(config: Config, database: Database, session: aiohttp.ClientSession) -> Sequence[Part]:
+    """Give what runs beside consumers and relay."""
+    vault = Vault.parse(config.sealing_keys)
+    doors = Doors(database, vault)
+    return [
+        *_ingest(config, database, doors),
+        *_facts(config, database, vault, session),
+        *_internal(config, database, vault, doors),
+    ]
+
+
+def _ingest(config: Config, database: Database, doors: Doors) -> list[Part]:
+    batches = Batches(database)
+    server = HttpServer(Ingest(doors, batches), config.bind_address, config.ingest_port, "ingest")
+    return [
+        IngestPort(server, batches),
+        Loop("webhooks-prune", lambda: prune(database), every=timedelta(minutes=5)),
+    ]
+
+
+def _facts(config: Config, database: Database, vault: Vault, session: aiohttp.ClientSession) -> list[Part]:
+    translation = Translation(database)
+    patience = timedelta(seconds=config.join_patience_seconds)
+    joining = Joining(database, vault, session, patience)
+    cursor = EventCursor(database, vault, session)
+    return [
+        Loop("translation", translation.once, every=LOOK_FOR_WEBHOOKS),
+        Loop("translation-measures", translation.measure, every=timedelta(seconds=5)),
+        Loop("joining", joining.once, every=LOOK_FOR_JOINS),
+        Loop("event-cursor", cursor.once, every=timedelta(seconds=1)),
+    ]
+
+
+def _internal(config: Config, database: Database, vault: Vault, doors: Doors) -> list[Part]:
+    app = internal_app(
+        callers_from(config.internal_callers),
+        [accounts.routes(database, vault, doors), facts.routes(database)],
+    )
+    return [HttpServer(app, config.bind_address, config.internal_port, "internal")]
