@@ -3,22 +3,30 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
 from recoup_chassis import clocks
-from recoup_chassis.postgres import Database, Tx
+from recoup_chassis.postgres import Database
 from recoup_events.envelope import headers_of, read
 from recoup_events.models import CustomerEvent, Event, SettingsChanged
 from recoup_events.values import fact_id
 from recoup_gateway_adapter.accounts import store as accounts
 from recoup_gateway_adapter.accounts.domain import AccountRef, NewAccount
 from recoup_gateway_adapter.accounts.sealing import Vault
+from recoup_gateway_adapter.facts.join import Joining
+from recoup_gateway_adapter.facts.loop import Translation
+from recoup_gateway_adapter.gateways.stripe.events import envelope_of
+from recoup_gateway_adapter.ingest import store as ingest
+from recoup_gateway_adapter.ingest.domain import Webhook
+from recoup_local.practice import PracticeGateway, start_practice_gateway
 from recoup_local.pytest_plugin import ServiceDatabases
+from recoup_local.run import Run
 
 WHEN = 1_772_366_400
 """2026-03-01 12:00 UTC, in Unix seconds."""
@@ -276,7 +284,7 @@ class Adapter:
         async with self.database.transaction([merchant]) as tx:
             await clocks.settings_changed([told], tx)
 
-    async def announced(self) -> list[Event]:
+    async def announced(self) -> Sequence[Event]:
         """This merchant's events in the outbox, in the order in which they were written."""
         async with self.database.transaction(()) as tx:
             rows = await tx.fetch("SELECT topic, key, headers, value FROM outbox ORDER BY outbox_id")
@@ -291,7 +299,7 @@ class Adapter:
             events.append(event)
         return events
 
-    async def facts(self) -> list[Event]:
+    async def facts(self) -> Sequence[Event]:
         """What happened: without the snapshots."""
         return [event for event in await self.announced() if not event.TOPIC.snapshot]
 
@@ -306,9 +314,38 @@ class Adapter:
         async with self.database.transaction(()) as tx:
             return [(row["kind"], row["subject"]) for row in await tx.fetch(query, self.account.account_id)]
 
-    async def transact(self, merchants: Sequence[str] | None = None) -> Any:
-        """A transaction for this merchant."""
-        return self.database.transaction(merchants or [self.account.merchant_id])
+    async def hear(self, *events: dict[str, Any]) -> None:
+        """Store webhooks as ingest does, and translate what waits."""
+        webhooks = [
+            Webhook(
+                merchant_id=self.account.merchant_id,
+                account_id=self.account.account_id,
+                webhook_id=envelope_of(event).webhook_id,
+                event_at=envelope_of(event).at,
+                event_type=event["type"],
+                body=json.dumps(event).encode(),
+            )
+            for event in events
+        ]
+        await ingest.store(self.database, webhooks)
+        await self.translate()
+
+    async def translate(self) -> None:
+        """Translate what waits."""
+        while await Translation(self.database).once():
+            pass
+
+    async def join(self, patience: timedelta = timedelta(days=1)) -> None:
+        """Let the time pass that a twin has, and ask the gateway, until nothing new is due."""
+        async with aiohttp.ClientSession() as session:
+            joining = Joining(self.database, self.vault, session, patience)
+            for _ in range(3):
+                async with self.database.transaction(()) as tx:
+                    await tx.execute(
+                        "UPDATE joins SET due_at = now() WHERE account_id = $1", self.account.account_id
+                    )
+                while await joining.once():
+                    pass
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -329,9 +366,7 @@ async def adapter(adapter_database: Database) -> Adapter:
     return made
 
 
-def body_of(event: dict[str, Any]) -> bytes:
-    """A webhook's bytes."""
-    return json.dumps(event).encode()
-
-
-__all__ = ["Adapter", "Bodies", "Tx"]
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def practice(local_run: Run) -> PracticeGateway:
+    """The practice gateway, for the whole run."""
+    return await start_practice_gateway(local_run)

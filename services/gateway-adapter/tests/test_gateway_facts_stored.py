@@ -4,7 +4,6 @@ import itertools
 from datetime import timedelta
 from typing import Any
 
-import aiohttp
 import pytest
 
 from recoup_events.models import (
@@ -15,45 +14,9 @@ from recoup_events.models import (
     SubscriptionUpdated,
 )
 from recoup_events.values import InvoiceStatus, fact_id
-from recoup_gateway_adapter.facts.join import Joining
-from recoup_gateway_adapter.facts.loop import Translation
 from recoup_gateway_adapter.facts.republish import republish
-from recoup_gateway_adapter.gateways.stripe.events import envelope_of
-from recoup_gateway_adapter.ingest import store as ingest
-from recoup_gateway_adapter.ingest.domain import Webhook
 
 pytestmark = pytest.mark.postgres
-
-
-async def post(adapter: Any, *events: dict[str, Any], raw: bytes | None = None) -> None:
-    """Store webhooks as ingest does, and translate what waits."""
-    import json  # noqa: PLC0415  # beside its use
-
-    webhooks = [
-        Webhook(
-            merchant_id=adapter.account.merchant_id,
-            account_id=adapter.account.account_id,
-            webhook_id=envelope_of(event).webhook_id,
-            event_at=envelope_of(event).at,
-            event_type=event["type"],
-            body=raw or json.dumps(event).encode(),
-        )
-        for event in events
-    ]
-    await ingest.store(adapter.database, webhooks)
-    while await Translation(adapter.database).once():
-        pass
-
-
-async def settle(adapter: Any, patience: timedelta = timedelta(0)) -> None:
-    """Let time pass for what waits, and ask nobody: the account's gateway does not answer."""
-    async with aiohttp.ClientSession() as session:
-        for _ in range(3):
-            async with adapter.database.transaction(()) as tx:
-                await tx.execute(
-                    "UPDATE joins SET due_at = now() WHERE account_id = $1", adapter.account.account_id
-                )
-            await Joining(adapter.database, adapter.vault, session, patience).once()
 
 
 async def test_one_failure_is_announced_once_in_any_order_however_often_and_in_whatever_batches(
@@ -63,8 +26,8 @@ async def test_one_failure_is_announced_once_in_any_order_however_often_and_in_w
     seen = [*either.failure(), link]
     for order in itertools.permutations(seen):
         for event in order:
-            await post(adapter, {**event, "id": f"{event['id']}_{len(order)}"})
-    await post(adapter, *seen, *seen)
+            await adapter.hear({**event, "id": f"{event['id']}_{len(order)}"})
+    await adapter.hear(*seen, *seen)
 
     (failed,) = await adapter.facts()
     assert isinstance(failed, PaymentFailed)
@@ -76,8 +39,8 @@ async def test_one_failure_is_announced_once_in_any_order_however_often_and_in_w
 
 async def test_a_repeated_webhook_is_stored_once(adapter: Any, old: Any) -> None:
     (event, *_) = old.failure()
-    await post(adapter, event, event)
-    await post(adapter, event)
+    await adapter.hear(event, event)
+    await adapter.hear(event)
 
     stored = await adapter.count(
         "SELECT count(*) FROM raw_webhooks WHERE account_id = $1", adapter.account.account_id
@@ -86,10 +49,10 @@ async def test_a_repeated_webhook_is_stored_once(adapter: Any, old: Any) -> None
 
 
 async def test_a_snapshot_is_told_when_it_changes_and_never_turned_back(adapter: Any, old: Any) -> None:
-    await post(adapter, old.event("invoice.finalized", old.invoice(), created=10))
-    await post(adapter, old.event("invoice.updated", old.invoice(next_payment_attempt=None), created=11))
-    await post(adapter, old.event("invoice.voided", old.invoice(status="void"), created=20))
-    await post(adapter, old.event("invoice.updated", old.invoice(), created=12))
+    await adapter.hear(old.event("invoice.finalized", old.invoice(), created=10))
+    await adapter.hear(old.event("invoice.updated", old.invoice(next_payment_attempt=None), created=11))
+    await adapter.hear(old.event("invoice.voided", old.invoice(status="void"), created=20))
+    await adapter.hear(old.event("invoice.updated", old.invoice(), created=12))
 
     told = [event for event in await adapter.announced() if isinstance(event, InvoiceUpdated)]
     assert [(event.version, event.status) for event in told] == [
@@ -99,9 +62,9 @@ async def test_a_snapshot_is_told_when_it_changes_and_never_turned_back(adapter:
 
 
 async def test_an_erased_customer_is_told_without_a_word_about_them(adapter: Any, old: Any) -> None:
-    await post(adapter, old.event("customer.created", old.customer(), created=10))
-    await post(adapter, old.event("customer.deleted", old.customer(), created=20))
-    await post(adapter, old.event("customer.updated", old.customer(), created=30))
+    await adapter.hear(old.event("customer.created", old.customer(), created=10))
+    await adapter.hear(old.event("customer.deleted", old.customer(), created=20))
+    await adapter.hear(old.event("customer.updated", old.customer(), created=30))
 
     told = [event for event in await adapter.announced() if isinstance(event, CustomerUpdated)]
     assert [(event.version, event.email) for event in told] == [(1, "ada@example.org"), (2, None)]
@@ -116,7 +79,7 @@ async def test_a_broken_webhook_is_set_aside_with_its_reason_and_holds_up_nobody
     adapter: Any, old: Any
 ) -> None:
     broken = old.event("charge.failed", {"id": "ch_9", "object": "charge"})
-    await post(adapter, broken, *old.failure())
+    await adapter.hear(broken, *old.failure())
 
     assert [type(event) for event in await adapter.facts()] == [PaymentFailed]
     async with adapter.database.transaction(()) as tx:
@@ -131,11 +94,11 @@ async def test_a_broken_webhook_is_set_aside_with_its_reason_and_holds_up_nobody
 async def test_what_never_joins_is_told_with_what_is_known_when_patience_ends(
     adapter: Any, modern: Any
 ) -> None:
-    await post(adapter, modern.event("invoice.payment_failed", modern.invoice()))
+    await adapter.hear(modern.event("invoice.payment_failed", modern.invoice()))
     assert await adapter.facts() == []
     assert ("failure", "in_1:1") in await adapter.joins()
 
-    await settle(adapter)
+    await adapter.join(timedelta(0))
 
     (failed,) = await adapter.facts()
     assert (failed.charge_id, failed.nature) == (None, "renewal")
@@ -144,17 +107,17 @@ async def test_what_never_joins_is_told_with_what_is_known_when_patience_ends(
 
 
 async def test_silence_of_the_gateway_is_borne_while_there_is_patience(adapter: Any, modern: Any) -> None:
-    await post(adapter, modern.event("invoice.payment_failed", modern.invoice()))
+    await adapter.hear(modern.event("invoice.payment_failed", modern.invoice()))
 
-    await settle(adapter, patience=timedelta(days=1))
+    await adapter.join()
 
     assert await adapter.facts() == []
     assert ("failure", "in_1:1") in await adapter.joins()
 
 
 async def test_a_new_card_is_told_with_its_own_identity(adapter: Any, modern: Any) -> None:
-    await post(adapter, modern.event("payment_method.attached", modern.card()))
-    await post(adapter, modern.event("payment_method.attached", modern.card()))
+    await adapter.hear(modern.event("payment_method.attached", modern.card()))
+    await adapter.hear(modern.event("payment_method.attached", modern.card()))
 
     (added,) = await adapter.facts()
     assert isinstance(added, CardUpdated)
@@ -163,8 +126,7 @@ async def test_a_new_card_is_told_with_its_own_identity(adapter: Any, modern: An
 
 
 async def test_republish_tells_every_snapshot_again_in_its_version(adapter: Any, old: Any) -> None:
-    await post(
-        adapter,
+    await adapter.hear(
         old.event("customer.created", old.customer()),
         old.event("customer.subscription.updated", old.subscription()),
         old.event("invoice.finalized", old.invoice()),
@@ -179,7 +141,7 @@ async def test_republish_tells_every_snapshot_again_in_its_version(adapter: Any,
 
 
 async def test_another_merchants_transaction_sees_none_of_it(adapter: Any, old: Any) -> None:
-    await post(adapter, *old.failure())
+    await adapter.hear(*old.failure())
 
     async with adapter.database.transaction(["m_other"]) as tx:
         mine = adapter.account.account_id

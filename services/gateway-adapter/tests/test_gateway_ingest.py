@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
+import asyncpg
 import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
@@ -53,7 +54,8 @@ class Door:
 
 def sign(body: bytes, secret: str, age: int = 0) -> str:
     text = body.decode("utf-8", "surrogateescape")
-    return WebhookSignature.generate_signature_header(text, secret, int(time.time()) - age)
+    header: str = WebhookSignature.generate_signature_header(text, secret, int(time.time()) - age)
+    return header
 
 
 def refused(reason: str) -> float:
@@ -210,8 +212,6 @@ async def test_a_disabled_account_lets_nothing_in(door: Door, old: Any) -> None:
 
 
 async def test_where_the_database_is_away_the_gateway_is_asked_to_come_again(adapter: Any, old: Any) -> None:
-    import asyncpg  # noqa: PLC0415  # beside its use
-
     pool = asyncpg.create_pool("postgresql://nobody@127.0.0.1:9/none", min_size=0, timeout=1)
     away = Database(await pool, "/test", 12)
     async for door in _serve(adapter, away):
