@@ -219,11 +219,13 @@ async def test_where_the_database_is_away_the_gateway_is_asked_to_come_again(ada
     away.pool.terminate()
 
 
-def test_the_signature_of_stripes_own_test_holds() -> None:
-    body, secret = b'{"id": "evt_1"}', "whsec_test"
-    good = sign(body, secret)
+def test_a_signature_holds_for_its_own_secret_body_and_scheme_for_300_seconds() -> None:
+    body, secret, now = b'{"id": "evt_1"}', "whsec_test", time.time()
+    good = sign(body, secret).encode()
 
-    assert is_signed(body, good.encode(), [secret])
-    assert is_signed(body, good.encode(), ["whsec_other", secret])
-    assert not is_signed(body, good.encode(), ["whsec_other"])
-    assert not is_signed(body, good.replace("v1=", "v0=").encode(), [secret])
+    assert is_signed(body, good, [secret], now)
+    assert is_signed(body, good, ["whsec_other", secret], now)
+    assert is_signed(body, good, [secret], int(now) + 300)
+    assert not is_signed(body, good, [secret], int(now) + 301.5)
+    assert not is_signed(body, good, ["whsec_other"], now)
+    assert not is_signed(body, good.replace(b"v1=", b"v0="), [secret], now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from recoup_chassis.postgres import Tx
 from recoup_gateway_adapter.accounts.domain import AccountRef
 from recoup_gateway_adapter.card_sessions import store as card_sessions
+from recoup_gateway_adapter.card_sessions.domain import SessionState
 from recoup_gateway_adapter.charging import handlers as charging, store as attempts
 from recoup_gateway_adapter.charging.domain import ChargeOutcome, ChargeResult
 from recoup_gateway_adapter.facts import store
@@ -38,6 +39,8 @@ from recoup_gateway_adapter.gateways.contract import (
     Reversal,
     Subscription,
 )
+from recoup_gateway_adapter.work import store as work
+from recoup_gateway_adapter.work.domain import Kind as WorkKind, Priority
 
 RESULTS = {
     ChargeStatus.PENDING: ChargeResult.PENDING,
@@ -86,6 +89,7 @@ async def observe_all(
         for seen in observations
         if (customer := getattr(seen.thing, "customer_id", None))
     }
+    await _look_at_pages(tx, batch)
     known = await _load(tx, wanted, named)
     await _tell(
         tx,
@@ -94,6 +98,22 @@ async def observe_all(
             for account, seen in batch.items()
         ],
     )
+
+
+async def _look_at_pages(tx: Tx, batch: Mapping[AccountRef, Sequence[Observation]]) -> None:
+    """Have our own card sessions read soon whose page was completed or has expired."""
+    pages = [
+        (account, seen.thing)
+        for account, observations in batch.items()
+        for seen in observations
+        if isinstance(seen.thing, CheckoutSession) and seen.thing.setup and seen.thing.status != "open"
+    ]
+    for account, page in pages:
+        session = await card_sessions.of_gateway(tx, account.account_id, page.session_id)
+        if session is not None and session.state is SessionState.OPEN:
+            ours = str(session.card_session_id)
+            what = (WorkKind.CARD_SESSION, session.merchant_id, session.account_id, ours, session.customer_id)
+            await work.put(tx, [work.Item(*what, Priority.SOON, tx.real_now)])
 
 
 async def reconsider(tx: Tx, account: AccountRef, join: Join, around: Around = _NOTHING) -> list[Need] | None:

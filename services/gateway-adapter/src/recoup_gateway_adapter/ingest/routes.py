@@ -82,7 +82,8 @@ class Ingest:
         if door is None or not door.enabled or door.gateway != found["gateway"]:
             raise Refused(Reason.NOT_FOUND)
         body = await _body(headers, receive)
-        if not is_signed(body, headers.get(SIGNATURE_HEADER), door.secrets(datetime.now(UTC))):
+        now = datetime.now(UTC)
+        if not is_signed(body, headers.get(SIGNATURE_HEADER), door.secrets(now), now.timestamp()):
             raise Refused(Reason.SIGNATURE)
         async with asyncio.timeout(COMMITTED_WITHIN):
             await self._batches.store(_webhook(door, _envelope(body, door), body))
