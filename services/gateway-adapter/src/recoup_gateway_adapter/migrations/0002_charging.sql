@@ -141,7 +141,7 @@ CREATE FUNCTION attempt_may_become(was text, becomes text) RETURNS boolean
         WHEN 'planned' THEN becomes IN ('sending', 'not_sent')
         WHEN 'sending' THEN becomes IN
             ('planned', 'succeeded', 'declined', 'pending', 'requires_action', 'unknown', 'not_sent')
-        WHEN 'pending' THEN becomes IN ('succeeded', 'declined', 'not_sent')
+        WHEN 'pending' THEN becomes IN ('succeeded', 'declined')
         WHEN 'requires_action' THEN becomes IN ('succeeded', 'declined', 'not_sent', 'pending')
         WHEN 'unknown' THEN becomes IN ('succeeded', 'declined', 'not_sent', 'pending', 'requires_action')
         ELSE false

@@ -19,7 +19,7 @@ MOVES: dict[AttemptState, frozenset[AttemptState]] = {
     _S.SENDING: frozenset(
         {_S.PLANNED, _S.SUCCEEDED, _S.DECLINED, _S.PENDING, _S.REQUIRES_ACTION, _S.UNKNOWN, _S.NOT_SENT}
     ),
-    _S.PENDING: SETTLED,
+    _S.PENDING: frozenset({_S.SUCCEEDED, _S.DECLINED}),
     _S.REQUIRES_ACTION: SETTLED | {_S.PENDING},
     _S.UNKNOWN: SETTLED | {_S.PENDING, _S.REQUIRES_ACTION},
     _S.SUCCEEDED: frozenset(),

@@ -82,7 +82,7 @@ async def pay(client: StripeClient, invoice_id: str, body: bytes, idempotency_ke
     reply = await client.send("POST", f"/v1/invoices/{invoice_id}/pay", body, idempotency_key=idempotency_key)
     match reply:
         case Answered(status=402):
-            return await _not_paid(client, reply)
+            return await _not_paid(client, invoice_id, reply)
         case Answered() if reply.ok:
             return await _maybe_paid(client, invoice_id, reply.json)
         case Answered() | Silence():
@@ -229,13 +229,17 @@ async def _charge(client: StripeClient, charge_id: str | None) -> tuple[Json, ..
     return (reply.json,) if isinstance(reply, Answered) and reply.ok else ()
 
 
-async def _not_paid(client: StripeClient, reply: Answered) -> Paid:
+async def _not_paid(client: StripeClient, invoice_id: str, reply: Answered) -> Paid:
     """Read a 402: a decline, or a customer who must authenticate."""
     error = reply.error
     intent = error.get("payment_intent")
     intent_id = intent.get("id") if isinstance(intent, dict) else intent
     known = (intent,) if isinstance(intent, dict) else ()
     if error.get("code") in _ACTION_CODES:
+        read = await read_invoice(client, invoice_id)
+        if isinstance(read, Read):
+            waiting = NeedsAction(read.invoice.payment_intent_id, read.invoice.page_url)
+            return Paid(waiting, (*known, *read.objects))
         return Paid(NeedsAction(intent_id), known)
     charge_id = error.get("charge")
     code = error.get("decline_code") or error.get("code")
