@@ -37,9 +37,15 @@ class Executor:
         runners: who does which kind of work.
     """
 
-    name = "executor"
-
-    def __init__(self, database: Database, runners: Mapping[Kind, Runner], *, slots: int = SLOTS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        runners: Mapping[Kind, Runner],
+        *,
+        slots: int = SLOTS,
+        name: str = "executor",
+    ) -> None:
+        self.name = name
         self._database, self._runners, self._slots = database, runners, slots
         self._running: dict[asyncio.Task[None], UUID] = {}
 

@@ -3,6 +3,7 @@
 Sources: docs.stripe.com/api/invoices/pay, docs.stripe.com/api/idempotent_requests, docs.stripe.com/error-codes.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -230,20 +231,18 @@ async def _charge(client: StripeClient, charge_id: str | None) -> tuple[Json, ..
 
 
 async def _not_paid(client: StripeClient, invoice_id: str, reply: Answered) -> Paid:
-    """Read a 402: a decline, or a customer who must authenticate."""
+    """Read a 402: a decline, or a customer who must authenticate. The invoice says what the charge was for."""
     error = reply.error
     intent = error.get("payment_intent")
-    intent_id = intent.get("id") if isinstance(intent, dict) else intent
     known = (intent,) if isinstance(intent, dict) else ()
-    if error.get("code") in _ACTION_CODES:
-        read = await read_invoice(client, invoice_id)
-        if isinstance(read, Read):
-            waiting = NeedsAction(read.invoice.payment_intent_id, read.invoice.page_url)
-            return Paid(waiting, (*known, *read.objects))
-        return Paid(NeedsAction(intent_id), known)
     charge_id = error.get("charge")
-    code = error.get("decline_code") or error.get("code")
-    return Paid(Declined(charge_id, intent_id, code), (*known, *await _charge(client, charge_id)))
+    read, charge = await asyncio.gather(read_invoice(client, invoice_id), _charge(client, charge_id))
+    invoice = read.invoice if isinstance(read, Read) else None
+    objects = (*known, *(read.objects if isinstance(read, Read) else ()), *charge)
+    intent_id = known[0].get("id") if known else invoice.payment_intent_id if invoice else None
+    if error.get("code") in _ACTION_CODES:
+        return Paid(NeedsAction(intent_id, invoice.page_url if invoice else None), objects)
+    return Paid(Declined(charge_id, intent_id, error.get("decline_code") or error.get("code")), objects)
 
 
 async def _maybe_paid(client: StripeClient, invoice_id: str, answer: Json) -> Paid:
