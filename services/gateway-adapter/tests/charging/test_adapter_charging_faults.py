@@ -89,32 +89,6 @@ async def test_an_answer_that_says_nothing_is_asked_for_again(bench: Bench, shop
     assert len(await shop.captures()) == 1
 
 
-async def test_a_request_still_in_flight_keeps_its_repeat_waiting(bench: Bench, shop: Shop) -> None:
-    customer, card, invoice = await shop.owing("ok")
-    await shop.faults({"kind": "delay", "match": PAY, "seconds": 1.5, "count": 1})
-    await shop.try_now(customer, card, invoice)
-    (work,) = await bench.claim()
-    first = asyncio.ensure_future(bench.charging.run(work))
-    await eventually(lambda: _struck(shop))
-    first.cancel()
-    await asyncio.gather(first, return_exceptions=True)
-    await bench.step(shop)
-    attempt = await shop.attempt(invoice)
-    assert (attempt.state, attempt.reason) == (S.SENDING, "in_flight")
-    await eventually(lambda: _stepped_to(bench, shop, invoice, S.SUCCEEDED))
-    assert len(await shop.captures()) == 1
-
-
-async def _struck(shop: Shop) -> bool:
-    found = await shop.control("GET", f"/accounts/{shop.account_id}/faults")
-    return bool(found["requests"][0]["struck"])
-
-
-async def _stepped_to(bench: Bench, shop: Shop, invoice: str, state: S) -> bool:
-    await bench.step(shop)
-    return (await shop.attempt(invoice)).state is state
-
-
 async def test_a_throttled_repeat_leaves_the_lost_first_request_in_doubt(bench: Bench, shop: Shop) -> None:
     customer, card, invoice = await shop.owing("ok")
     await shop.faults({"kind": "lose_after", "match": PAY, "count": 1})

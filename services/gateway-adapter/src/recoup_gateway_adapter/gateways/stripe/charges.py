@@ -87,7 +87,7 @@ async def pay(client: StripeClient, invoice_id: str, body: bytes, idempotency_ke
         case Answered() if reply.ok:
             return await _maybe_paid(client, invoice_id, reply.json)
         case Answered() | Silence():
-            return Paid(_refusal(reply))
+            return Paid(meaning_of(reply))
 
 
 async def read_invoice(
@@ -262,7 +262,8 @@ async def _maybe_paid(client: StripeClient, invoice_id: str, answer: Json) -> Pa
             return Paid(NoAnswer("paid_nothing"), objects)
 
 
-def _refusal(reply: Reply) -> Answer:
+def meaning_of(reply: Reply) -> Answer:
+    """Read a reply that is neither a 200 nor a 402: was the request processed, or may it have been?"""
     match reply:
         case Silence(why, reached):
             return NoAnswer(why) if reached else Unprocessed("not_reached", UNREACHABLE_FOR)
@@ -285,7 +286,7 @@ def _failure(reply: Answered) -> Refused | NoAnswer:
 
 
 def _unread(reply: Reply) -> Missing | Unprocessed | NoAnswer:
-    match _refusal(reply):
+    match meaning_of(reply):
         case Unprocessed() as unprocessed:
             return unprocessed
         case NoAnswer() as silent:
