@@ -36,6 +36,11 @@ class CardSession:
     gateway_session_id: str | None = None
     instrument_id: str | None = None
 
+    def state_at(self, now: datetime) -> SessionState:
+        """Give where it stands at a real instant: one that nobody completed in time has expired."""
+        late = self.state is SessionState.OPEN and now > self.ends_at
+        return SessionState.EXPIRED if late else self.state
+
 
 def return_address(url: str, card_session_id: UUID) -> str:
     """Give the address to which the gateway sends the customer back: it names our session."""

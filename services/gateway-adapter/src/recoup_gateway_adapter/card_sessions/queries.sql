@@ -31,3 +31,4 @@ WHERE merchant_id = $1 AND card_session_id = $2 AND state = 'open'
 -- $1: account, $2 text[]: customers, $3: now (real time)
 SELECT DISTINCT customer_id FROM card_sessions
 WHERE account_id = $1 AND customer_id = ANY ($2::text[]) AND state = 'open' AND ends_at > $3
+  AND gateway_session_id IS NOT NULL

@@ -8,6 +8,7 @@ from uuid import UUID
 from recoup_chassis.postgres import Tx
 from recoup_events.models import AttemptUpdated, RetryDue
 from recoup_events.values import AttemptState, TryKind, fact_id
+from recoup_gateway_adapter.accounts.domain import AccountRef
 from recoup_gateway_adapter.charging import domain, store
 from recoup_gateway_adapter.charging.domain import LOCKING, Attempt, Change, ChargeOutcome
 from recoup_gateway_adapter.gateways.stripe import charges
@@ -62,6 +63,28 @@ async def outcome_known(tx: Tx, outcomes: Sequence[ChargeOutcome]) -> None:
             Item(Kind.ATTEMPT, merchant, account, str(attempt_id), customer, Priority.SOON, tx.real_now)
             for merchant, account, attempt_id, customer in awaited
             if attempt_id not in current
+        ],
+    )
+
+
+async def collection_is_on(tx: Tx, account: AccountRef, invoices: Sequence[tuple[str, str]]) -> None:
+    """Take over failed invoices that the gateway would charge by itself: (customer, invoice) each.
+
+    Whether they are ours to collect is judged when the gateway is asked.
+    """
+    await work.put(
+        tx,
+        [
+            Item(
+                Kind.COLLECTION,
+                account.merchant_id,
+                account.account_id,
+                invoice_id,
+                customer_id,
+                Priority.SOON,
+                tx.real_now,
+            )
+            for customer_id, invoice_id in invoices
         ],
     )
 

@@ -1,0 +1,136 @@
+"""Internal HTTP: pay now with a stored card, and the cards that are stored."""
+
+from typing import Annotated
+from uuid import UUID, uuid4
+
+import aiohttp
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from recoup_chassis.postgres import Database, Tx
+from recoup_events.parts import Id
+from recoup_events.values import AttemptState, TryKind
+from recoup_gateway_adapter.accounts.sealing import Vault
+from recoup_gateway_adapter.charging import handlers, store
+from recoup_gateway_adapter.charging.domain import Attempt
+from recoup_gateway_adapter.charging.loop.circumstances import account_of
+from recoup_gateway_adapter.charging.settlement import Settlement, outcomes, settlement_of
+from recoup_gateway_adapter.gateways.stripe import cards
+from recoup_gateway_adapter.gateways.stripe.client import StripeClient
+from recoup_gateway_adapter.internal import Problem, Refusal
+from recoup_gateway_adapter.work.domain import Priority
+
+MerchantId = Annotated[str, Path(pattern=r"^[^\x00-\x1f]{1,64}$")]
+
+
+class PaymentBody(BaseModel):
+    """One invoice, to be charged now; without an instrument the gateway's default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    account_id: Id
+    customer_id: Id
+    invoice_id: Id
+    instrument_id: Id | None = Field(default=None)
+
+
+class InstrumentAnswer(BaseModel):
+    """A card on file."""
+
+    instrument_id: str
+    brand: str | None
+    last4: str | None
+    exp_month: int | None
+    exp_year: int | None
+
+
+class InstrumentsAnswer(BaseModel):
+    """A customer's cards on file, the newest first."""
+
+    instruments: list[InstrumentAnswer]
+
+
+def routes(database: Database, vault: Vault, session: aiohttp.ClientSession) -> APIRouter:
+    """Give charging's part of the internal application."""
+    router = APIRouter(prefix="/internal/merchants/{merchant_id}", tags=["payments"])
+
+    async def settled(merchant_id: str, attempt_id: UUID, seconds: float) -> Settlement:
+        async def load() -> list[Attempt]:
+            async with database.transaction([merchant_id]) as tx:
+                return await store.get(tx, merchant_id, [attempt_id])
+
+        found = await outcomes(load, seconds) if seconds else await load()
+        if not found:
+            raise Refusal(404, "no_such_payment", f"the merchant has no payment {attempt_id}")
+        return settlement_of(found[0])
+
+    @router.post("/payments", responses={404: {"model": Problem}})
+    async def pay(merchant_id: MerchantId, body: PaymentBody) -> Settlement:
+        """Charge an invoice now, its customer being present; answers when the outcome is known, or after 3 s."""
+        async with database.transaction([merchant_id]) as tx:
+            if await account_of(tx, vault, merchant_id, body.account_id) is None:
+                raise Refusal(404, "no_such_account", f"the merchant has no account {body.account_id}")
+            await tx.lock_customers([(merchant_id, body.customer_id)])
+            attempt_id = await _under_way(tx, merchant_id, body) or await _plan(tx, merchant_id, body)
+        return await settled(merchant_id, attempt_id, 3.0)
+
+    @router.get("/payments/{attempt_id}", responses={404: {"model": Problem}})
+    async def payment(merchant_id: MerchantId, attempt_id: UUID) -> Settlement:
+        """Tell how a payment stands, without effect."""
+        return await settled(merchant_id, attempt_id, 0)
+
+    @router.get("/customers/{customer_id}/instruments", responses={404: {"model": Problem}})
+    async def instruments(
+        merchant_id: MerchantId,
+        customer_id: Annotated[str, Path(min_length=1, max_length=255)],
+        account_id: Annotated[str, Query(min_length=1, max_length=64)],
+    ) -> InstrumentsAnswer:
+        """List a customer's stored cards as the gateway has them now."""
+        async with database.transaction([merchant_id]) as tx:
+            account = await account_of(tx, vault, merchant_id, account_id)
+        if account is None:
+            raise Refusal(404, "no_such_account", f"the merchant has no account {account_id}")
+        found = await cards.cards_of(StripeClient(session, account), customer_id)
+        if not isinstance(found, list):
+            raise Refusal(
+                502, "gateway_unavailable", "the gateway does not list the customer's cards just now"
+            )
+        return InstrumentsAnswer(
+            instruments=[
+                InstrumentAnswer(
+                    instrument_id=card.instrument_id,
+                    brand=card.brand,
+                    last4=card.last4,
+                    exp_month=card.exp_month,
+                    exp_year=card.exp_year,
+                )
+                for card in found
+            ]
+        )
+
+    return router
+
+
+async def _under_way(tx: Tx, merchant_id: str, body: PaymentBody) -> UUID | None:
+    """Find the payment that a second click asks for again."""
+    for attempt in await store.of_invoice(tx, (merchant_id, body.account_id, body.invoice_id)):
+        same = attempt.customer_present and attempt.instrument_id == body.instrument_id
+        if same and not attempt.settled:
+            return attempt.attempt_id
+    return None
+
+
+async def _plan(tx: Tx, merchant_id: str, body: PaymentBody) -> UUID:
+    draft = handlers.draft(
+        merchant_id=merchant_id,
+        account_id=body.account_id,
+        customer_id=body.customer_id,
+        invoice_id=body.invoice_id,
+        attempt_id=uuid4(),
+        instrument_id=body.instrument_id,
+        kind=TryKind.REQUESTED,
+        customer_present=True,
+    )
+    (attempt,) = await handlers.plan(tx, [draft], Priority.PERSON_WAITS)
+    assert attempt.state is AttemptState.PLANNED
+    return attempt.attempt_id
