@@ -12,6 +12,11 @@ from recoup_chassis.process import Loop, Part
 from recoup_gateway_adapter.accounts import routes as accounts
 from recoup_gateway_adapter.accounts.doors import Doors
 from recoup_gateway_adapter.accounts.sealing import Vault
+from recoup_gateway_adapter.card_sessions import routes as card_sessions
+from recoup_gateway_adapter.card_sessions.loop import CardSessions
+from recoup_gateway_adapter.charging import metrics as charging, routes as payments
+from recoup_gateway_adapter.charging.loop import Charging
+from recoup_gateway_adapter.charging.loop.collection import TakingOver
 from recoup_gateway_adapter.config import Config
 from recoup_gateway_adapter.facts import routes as facts
 from recoup_gateway_adapter.facts.cursor import EventCursor
@@ -22,6 +27,9 @@ from recoup_gateway_adapter.ingest.loop import IngestPort, prune
 from recoup_gateway_adapter.ingest.routes import Ingest
 from recoup_gateway_adapter.internal import internal_app
 from recoup_gateway_adapter.subscriptions import SUBSCRIPTIONS
+from recoup_gateway_adapter.work import metrics as work
+from recoup_gateway_adapter.work.domain import Kind
+from recoup_gateway_adapter.work.loop import Executor
 
 NAME = "gateway-adapter"
 CONNECTIONS = 24
@@ -47,7 +55,8 @@ def parts_of(config: Config, database: Database, session: aiohttp.ClientSession)
     return [
         *_ingest(config, database, doors),
         *_facts(config, database, vault, session),
-        *_internal(config, database, vault, doors),
+        *_charging(database, vault, session),
+        *_internal(config, database, vault, doors, session),
     ]
 
 
@@ -73,9 +82,26 @@ def _facts(config: Config, database: Database, vault: Vault, session: aiohttp.Cl
     ]
 
 
-def _internal(config: Config, database: Database, vault: Vault, doors: Doors) -> list[Part]:
+def _charging(database: Database, vault: Vault, session: aiohttp.ClientSession) -> list[Part]:
+    runners = {
+        Kind.ATTEMPT: Charging(database, vault, session).run,
+        Kind.COLLECTION: TakingOver(database, vault, session).run,
+        Kind.CARD_SESSION: CardSessions(database, vault, session).run,
+    }
+    return [Executor(database, runners), work.watch(database), charging.watch(database)]
+
+
+def _internal(
+    config: Config, database: Database, vault: Vault, doors: Doors, session: aiohttp.ClientSession
+) -> list[Part]:
+    sessions = CardSessions(database, vault, session)
     app = internal_app(
         callers_from(config.internal_callers),
-        [accounts.routes(database, vault, doors), facts.routes(database)],
+        [
+            accounts.routes(database, vault, doors),
+            facts.routes(database),
+            payments.routes(database, vault, session),
+            card_sessions.routes(database, vault, session, sessions),
+        ],
     )
     return [HttpServer(app, config.bind_address, config.internal_port, "internal")]

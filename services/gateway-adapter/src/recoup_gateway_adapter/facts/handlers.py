@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from recoup_chassis.postgres import Tx
+from recoup_events.values import FailureNature
 from recoup_gateway_adapter.accounts.domain import AccountRef
 from recoup_gateway_adapter.card_sessions import store as card_sessions
 from recoup_gateway_adapter.card_sessions.domain import SessionState
@@ -149,6 +150,21 @@ async def _tell(tx: Tx, followed: Sequence["_Told"]) -> None:
     outcomes = [outcome for told in followed for outcome in told.outcomes]
     if outcomes:
         await charging.outcome_known(tx, outcomes)
+    for told in followed:
+        await charging.collection_is_on(tx, told.account, _still_collected(told.out))
+
+
+def _still_collected(out: Consequences) -> list[tuple[str, str]]:
+    """Give customer and invoice of each failed renewal that the gateway goes on charging by itself."""
+    return sorted(
+        (fact.customer_id, fact.invoice.invoice_id)
+        for fact in out.facts
+        if isinstance(fact, PaymentFailed)
+        and fact.nature is FailureNature.RENEWAL
+        and fact.invoice is not None
+        and fact.invoice.invoice is not None
+        and fact.invoice.invoice.collected_by_gateway
+    )
 
 
 async def _load(
