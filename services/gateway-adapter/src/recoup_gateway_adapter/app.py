@@ -22,6 +22,7 @@ from recoup_gateway_adapter.facts import routes as facts
 from recoup_gateway_adapter.facts.cursor import EventCursor
 from recoup_gateway_adapter.facts.join import Joining
 from recoup_gateway_adapter.facts.loop import Translation
+from recoup_gateway_adapter.final_actions.loop import FinalActions
 from recoup_gateway_adapter.ingest.batches import Batches
 from recoup_gateway_adapter.ingest.loop import IngestPort, prune
 from recoup_gateway_adapter.ingest.routes import Ingest
@@ -87,6 +88,7 @@ def _charging(database: Database, vault: Vault, session: aiohttp.ClientSession) 
         Kind.ATTEMPT: Charging(database, vault, session).run,
         Kind.COLLECTION: TakingOver(database, vault, session).run,
         Kind.CARD_SESSION: CardSessions(database, vault, session).run,
+        Kind.FINAL_ACTION: FinalActions(database, vault, session).run,
     }
     return [Executor(database, runners), work.watch(database), charging.watch(database)]
 

@@ -109,12 +109,26 @@ async def apply(tx: Tx, was: Attempt, change: Change) -> None:
     if becomes != was:
         await store.save(tx, was, becomes)
     if was.state in LOCKING and becomes.state not in LOCKING:
-        await _release(tx, becomes)
+        await let_go(tx, becomes.invoice, becomes.customer_id, becomes.attempt_id)
     await _queue(tx, change)
     if _is_news(was, becomes):
         await tx.emit([attempt_updated(tx, becomes)])
     if becomes.state is not was.state:
         await _turn_of_the_next(tx, becomes)
+
+
+async def let_go(tx: Tx, invoice: store.Invoice, customer_id: str, holder: UUID) -> None:
+    """Release an invoice, and let the attempts look again that waited for it."""
+    await store.release_lock(tx, invoice, holder)
+    merchant_id, account_id, _ = invoice
+    waiting = [one for one in await store.queued_of_invoice(tx, invoice) if one != holder]
+    await work.put(
+        tx,
+        [
+            Item(Kind.ATTEMPT, merchant_id, account_id, str(one), customer_id, Priority.NORMAL, tx.real_now)
+            for one in waiting
+        ],
+    )
 
 
 def attempt_updated(tx: Tx, attempt: Attempt) -> AttemptUpdated:
@@ -179,28 +193,6 @@ async def _answer(tx: Tx, attempts: Sequence[Attempt]) -> None:
     """Say where attempts stand; each answer is a revision, so that no inbox takes it for one it has seen."""
     unique = {attempt.attempt_id: attempt for attempt in attempts}
     await tx.emit([attempt_updated(tx, attempt) for attempt in await store.bump(tx, list(unique.values()))])
-
-
-async def _release(tx: Tx, attempt: Attempt) -> None:
-    """Let go of the invoice, and let those look again that waited for it."""
-    await store.release_lock(tx, attempt.invoice, attempt.attempt_id)
-    waiting = await store.queued_of_invoice(tx, attempt.invoice)
-    await work.put(
-        tx,
-        [
-            Item(
-                Kind.ATTEMPT,
-                attempt.merchant_id,
-                attempt.account_id,
-                str(attempt_id),
-                attempt.customer_id,
-                Priority.NORMAL,
-                tx.real_now,
-            )
-            for attempt_id in waiting
-            if attempt_id != attempt.attempt_id
-        ],
-    )
 
 
 async def _queue(tx: Tx, change: Change) -> None:
