@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import aiohttp
+from fastapi import APIRouter
 
 from recoup_chassis import service
 from recoup_chassis.http import HttpServer, callers_from
@@ -30,7 +31,7 @@ from recoup_gateway_adapter.internal import internal_app
 from recoup_gateway_adapter.subscriptions import SUBSCRIPTIONS
 from recoup_gateway_adapter.work import metrics as work
 from recoup_gateway_adapter.work.domain import Kind
-from recoup_gateway_adapter.work.loop import Executor
+from recoup_gateway_adapter.work.loop import Executor, Runner
 
 NAME = "gateway-adapter"
 CONNECTIONS = 24
@@ -84,26 +85,37 @@ def _facts(config: Config, database: Database, vault: Vault, session: aiohttp.Cl
 
 
 def _charging(database: Database, vault: Vault, session: aiohttp.ClientSession) -> list[Part]:
-    runners = {
+    executor = Executor(database, runners(database, vault, session))
+    return [executor, work.watch(database), charging.watch(database)]
+
+
+def runners(database: Database, vault: Vault, session: aiohttp.ClientSession) -> dict[Kind, Runner]:
+    """Give who does which kind of work on gateways."""
+    return {
         Kind.ATTEMPT: Charging(database, vault, session).run,
         Kind.COLLECTION: TakingOver(database, vault, session).run,
         Kind.CARD_SESSION: CardSessions(database, vault, session).run,
         Kind.FINAL_ACTION: FinalActions(database, vault, session).run,
     }
-    return [Executor(database, runners), work.watch(database), charging.watch(database)]
+
+
+def internal_routes(
+    database: Database, vault: Vault, doors: Doors, session: aiohttp.ClientSession
+) -> list[APIRouter]:
+    """Give what our own services may ask."""
+    sessions = CardSessions(database, vault, session)
+    return [
+        accounts.routes(database, vault, doors),
+        facts.routes(database),
+        payments.routes(database, vault, session),
+        card_sessions.routes(database, vault, session, sessions),
+    ]
 
 
 def _internal(
     config: Config, database: Database, vault: Vault, doors: Doors, session: aiohttp.ClientSession
 ) -> list[Part]:
-    sessions = CardSessions(database, vault, session)
     app = internal_app(
-        callers_from(config.internal_callers),
-        [
-            accounts.routes(database, vault, doors),
-            facts.routes(database),
-            payments.routes(database, vault, session),
-            card_sessions.routes(database, vault, session, sessions),
-        ],
+        callers_from(config.internal_callers), internal_routes(database, vault, doors, session)
     )
     return [HttpServer(app, config.bind_address, config.internal_port, "internal")]

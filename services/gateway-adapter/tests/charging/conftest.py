@@ -15,22 +15,28 @@ from uuid import uuid4
 import aiohttp
 import pytest_asyncio
 
+from recoup_chassis.http import HttpServer
 from recoup_chassis.postgres import Database
 from recoup_events.models import RetryDue, SettingsChanged
 from recoup_events.values import AttemptState, TryKind, fact_id
 from recoup_gateway_adapter.accounts import handlers as settings, store as accounts
 from recoup_gateway_adapter.accounts.domain import NewAccount
+from recoup_gateway_adapter.accounts.doors import Doors
 from recoup_gateway_adapter.accounts.sealing import Vault
+from recoup_gateway_adapter.app import internal_routes, runners
 from recoup_gateway_adapter.charging import handlers, store
 from recoup_gateway_adapter.charging.domain import Attempt
 from recoup_gateway_adapter.charging.loop import Charging
+from recoup_gateway_adapter.internal import internal_app
 from recoup_gateway_adapter.work import store as queue
 from recoup_gateway_adapter.work.domain import Kind
-from recoup_gateway_adapter.work.loop import Executor
+from recoup_gateway_adapter.work.loop import Executor, Runner
 from recoup_gateway_adapter.work.store import Work
+from recoup_local.ports import free_port
 from recoup_local.pytest_plugin import ServiceDatabases
 
 TOKEN = "control-token"
+SECRET = "the-portals-own-secret"
 DAY = timedelta(days=1)
 BASIL, LEGACY = "2025-05-28.basil", "2020-08-27"
 VAULT = Vault("k1", {"k1": b"k" * 32})
@@ -47,6 +53,7 @@ class Shop:
     api_key: str
     version: str
     merchant_id: str
+    internal: str
     _versions: dict[str, int] = field(default_factory=dict)
 
     async def control(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
@@ -99,6 +106,12 @@ class Shop:
     async def faults(self, *requests: dict[str, Any]) -> None:
         """Tell the gateway what goes wrong with requests from now on."""
         await self.control("PUT", f"/accounts/{self.account_id}/faults", {"requests": list(requests)})
+
+    async def a_day_later(self) -> None:
+        """Let the gateway's clock, which is the merchant's, be a day later."""
+        now = datetime.now(tz=UTC).timestamp()
+        body = {"origin_real": now, "origin_merchant": now + DAY.total_seconds(), "rate": 1.0}
+        await self.control("PUT", f"/accounts/{self.account_id}/clock", body)
 
     async def captures(self, invoice: str | None = None) -> list[dict[str, Any]]:
         """Read the oracle: the money that the gateway really took."""
@@ -209,6 +222,13 @@ class Shop:
                 invoice,
             )
 
+    async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
+        """Ask the adapter's internal port as portal-api does."""
+        headers = {"Authorization": f"Bearer {SECRET}"}
+        url = f"{self.internal}/internal/merchants/{self.merchant_id}{path}"
+        async with self.http.request(method, url, json=body, headers=headers) as response:
+            return response.status, await response.json()
+
     async def locked(self, invoice: str) -> bool:
         async with self.database.transaction([self.merchant_id]) as tx:
             return await store.lock_state(tx, (self.merchant_id, self.account_id, invoice)) is not None
@@ -220,10 +240,15 @@ class Bench:
 
     database: Database
     http: aiohttp.ClientSession
+    internal: str
 
     @property
     def charging(self) -> Charging:
         return Charging(self.database, VAULT, self.http)
+
+    @property
+    def runners(self) -> dict[Kind, Runner]:
+        return runners(self.database, VAULT, self.http)
 
     async def claim(self, slots: int = 64) -> list[Work]:
         """Take what is due, as an executor does."""
@@ -234,8 +259,7 @@ class Bench:
         """Run everything that this merchant has in its queue, once, without waiting."""
         await shop.make_due()
         for work in await self.claim():
-            if work.kind is Kind.ATTEMPT:
-                await self.charging.run(work)
+            await self.runners[work.kind](work)
 
     @asynccontextmanager
     async def executing(self, count: int = 1) -> AsyncIterator[None]:
@@ -287,7 +311,15 @@ async def bench(database: ServiceDatabases, http: aiohttp.ClientSession) -> Asyn
     """A fresh database for each test, because executors take whatever is due in theirs."""
     own = await database.fresh("gateway-adapter")
     async with await Database.connect(own.app_dsn, source="/recoup/gateway-adapter") as db:
-        yield Bench(db, http)
+        port = free_port()
+        app = internal_app(
+            {"portal-api": SECRET.encode()}, internal_routes(db, VAULT, Doors(db, VAULT), http)
+        )
+        server, stopping = HttpServer(app, "127.0.0.1", port, "internal"), asyncio.Event()
+        serving = asyncio.create_task(server.serve(stopping))
+        yield Bench(db, http, f"http://127.0.0.1:{port}")
+        stopping.set()
+        await serving
     await database.drop(own)
 
 
@@ -307,6 +339,7 @@ async def open_shop(practice: str, bench: Bench) -> OpenShop:
             api_key=made["api_key"],
             version=version,
             merchant_id=f"m_{uuid4().hex[:10]}",
+            internal=bench.internal,
         )
         await shop.setting("merchant", {"name": "A shop"})
         async with bench.database.transaction([shop.merchant_id]) as tx:

@@ -15,7 +15,7 @@ SELECT count(*) FROM queued
 -- $1 interval: how long a webhook is kept; at most 5,000 rows a call, none that still waits. Gives how many.
 WITH old AS (
     SELECT w.raw_webhook_id FROM raw_webhooks w
-    WHERE w.arrived_at < now() - $1
+    WHERE w.arrived_at < now() - $1::interval
       AND NOT EXISTS (SELECT FROM untranslated u WHERE u.raw_webhook_id = w.raw_webhook_id)
     LIMIT 5000
 ), gone AS (
