@@ -20,13 +20,15 @@ from recoup_chassis.postgres import Database
 from recoup_events.models import RetryDue, SettingsChanged
 from recoup_events.values import AttemptState, TryKind, fact_id
 from recoup_gateway_adapter.accounts import handlers as settings, store as accounts
-from recoup_gateway_adapter.accounts.domain import NewAccount
+from recoup_gateway_adapter.accounts.domain import AccountRef, NewAccount
 from recoup_gateway_adapter.accounts.doors import Doors
 from recoup_gateway_adapter.accounts.sealing import Vault
 from recoup_gateway_adapter.app import internal_routes, runners
 from recoup_gateway_adapter.charging import handlers, store
 from recoup_gateway_adapter.charging.domain import Attempt
 from recoup_gateway_adapter.charging.loop import Charging
+from recoup_gateway_adapter.facts.handlers import observe
+from recoup_gateway_adapter.gateways.stripe.translate import observations_of
 from recoup_gateway_adapter.internal import internal_app
 from recoup_gateway_adapter.work import store as queue
 from recoup_gateway_adapter.work.domain import Kind
@@ -191,6 +193,13 @@ class Shop:
         return [
             event for event in told if event["topic"] in topics and event["merchant_id"] == self.merchant_id
         ]
+
+    async def observe(self, *things: dict[str, Any]) -> None:
+        """Let the adapter see objects of the gateway, as a webhook shows them."""
+        async with self.database.transaction([self.merchant_id]) as tx:
+            at = tx.now(self.merchant_id).replace(microsecond=0)
+            found = [seen for thing in things for seen in observations_of(thing, at=at)]
+            await observe(tx, AccountRef(self.account_id, self.merchant_id, "stripe"), found)
 
     async def work(self) -> list[dict[str, Any]]:
         async with self.database.transaction([self.merchant_id]) as tx:

@@ -1,7 +1,8 @@
 """One request to Stripe's API and what came back, or did not.
 
 Promise: the difference between "certainly never arrived" and "anything may have happened" is never blurred,
-because a charge hangs on it; nothing is sent twice here, and secrets are never logged.
+because a charge hangs on it; a POST is never sent twice here (aiohttp repeats a GET or DELETE once when a kept
+connection breaks), and secrets are never logged.
 """
 
 import json
