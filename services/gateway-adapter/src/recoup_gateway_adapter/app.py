@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-import aiohttp
 from fastapi import APIRouter
 
 from recoup_chassis import service
@@ -24,6 +23,7 @@ from recoup_gateway_adapter.facts.cursor import EventCursor
 from recoup_gateway_adapter.facts.join import Joining
 from recoup_gateway_adapter.facts.loop import Translation
 from recoup_gateway_adapter.final_actions.loop import FinalActions
+from recoup_gateway_adapter.gateways.stripe.client import Http, outgoing
 from recoup_gateway_adapter.ingest.batches import Batches
 from recoup_gateway_adapter.ingest.loop import IngestPort, prune
 from recoup_gateway_adapter.ingest.routes import Ingest
@@ -43,14 +43,12 @@ LOOK_FOR_JOINS = timedelta(milliseconds=200)
 async def serve(config: Config) -> None:
     """Run the service until SIGTERM."""
     database = await service.connect(NAME, config, connections=CONNECTIONS)
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=200, limit_per_host=64), trust_env=False
-    ) as session:
+    async with outgoing() as session:
         parts = parts_of(config, database, session)
         await service.serve(NAME, config, database, subscriptions=SUBSCRIPTIONS, parts=parts)
 
 
-def parts_of(config: Config, database: Database, session: aiohttp.ClientSession) -> Sequence[Part]:
+def parts_of(config: Config, database: Database, session: Http) -> Sequence[Part]:
     """Give what runs beside consumers and relay."""
     vault = Vault.parse(config.sealing_keys)
     doors = Doors(database, vault)
@@ -71,7 +69,7 @@ def _ingest(config: Config, database: Database, doors: Doors) -> list[Part]:
     ]
 
 
-def _facts(config: Config, database: Database, vault: Vault, session: aiohttp.ClientSession) -> list[Part]:
+def _facts(config: Config, database: Database, vault: Vault, session: Http) -> list[Part]:
     translation = Translation(database)
     patience = timedelta(seconds=config.join_patience_seconds)
     joining = Joining(database, vault, session, patience)
@@ -84,12 +82,12 @@ def _facts(config: Config, database: Database, vault: Vault, session: aiohttp.Cl
     ]
 
 
-def _charging(database: Database, vault: Vault, session: aiohttp.ClientSession) -> list[Part]:
+def _charging(database: Database, vault: Vault, session: Http) -> list[Part]:
     executor = Executor(database, runners(database, vault, session))
     return [executor, work.watch(database), charging.watch(database)]
 
 
-def runners(database: Database, vault: Vault, session: aiohttp.ClientSession) -> dict[Kind, Runner]:
+def runners(database: Database, vault: Vault, session: Http) -> dict[Kind, Runner]:
     """Give who does which kind of work on gateways."""
     return {
         Kind.ATTEMPT: Charging(database, vault, session).run,
@@ -99,22 +97,18 @@ def runners(database: Database, vault: Vault, session: aiohttp.ClientSession) ->
     }
 
 
-def internal_routes(
-    database: Database, vault: Vault, doors: Doors, session: aiohttp.ClientSession
-) -> list[APIRouter]:
+def internal_routes(database: Database, vault: Vault, doors: Doors, session: Http) -> list[APIRouter]:
     """Give what our own services may ask."""
     sessions = CardSessions(database, vault, session)
     return [
         accounts.routes(database, vault, doors),
         facts.routes(database),
         payments.routes(database, vault, session),
-        card_sessions.routes(database, vault, session, sessions),
+        card_sessions.routes(database, vault, session, sessions.complete),
     ]
 
 
-def _internal(
-    config: Config, database: Database, vault: Vault, doors: Doors, session: aiohttp.ClientSession
-) -> list[Part]:
+def _internal(config: Config, database: Database, vault: Vault, doors: Doors, session: Http) -> list[Part]:
     app = internal_app(
         callers_from(config.internal_callers), internal_routes(database, vault, doors, session)
     )

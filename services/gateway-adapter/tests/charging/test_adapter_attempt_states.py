@@ -234,7 +234,7 @@ def test_a_settled_attempt_hears_no_fact(state: AttemptState) -> None:
 
 
 def around(**more: object) -> Circumstances:
-    return Circumstances(**{"precedence": Precedence.PLATFORM_MANAGEMENT, **more})  # type: ignore[arg-type]
+    return Circumstances(**{"precedence": Precedence.PLATFORM_MANAGEMENT, **more})  # type: ignore[arg-type]  # a builder of keywords
 
 
 def invoice(**more: object) -> InvoiceSeen:

@@ -42,6 +42,22 @@ class CardSession:
         return SessionState.EXPIRED if late else self.state
 
 
+AGAIN_AFTER = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Done:
+    """The session has ended, or the customer has not finished."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """The gateway can't be asked just now. `why` is a word."""
+
+    why: str
+    pause: timedelta = AGAIN_AFTER
+
+
 def return_address(url: str, card_session_id: UUID) -> str:
     """Give the address to which the gateway sends the customer back: it names our session."""
     return f"{url}{'&' if '?' in url else '?'}session={card_session_id}"

@@ -4,44 +4,40 @@ Promise: whoever completes it, a webhook, the returning customer, or both at onc
 """
 
 import asyncio
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from uuid import UUID
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID, uuid4
 
-import aiohttp
-
-from recoup_chassis.postgres import Database
+from recoup_chassis.postgres import Database, Tx
 from recoup_chassis.telemetry import log
-from recoup_events.values import InvoiceStatus
-from recoup_gateway_adapter.accounts.domain import Account
+from recoup_events.values import CardChange, InvoiceStatus, TryKind
+from recoup_gateway_adapter.accounts.domain import Account, AccountRef
 from recoup_gateway_adapter.accounts.sealing import Vault
 from recoup_gateway_adapter.card_sessions import store
-from recoup_gateway_adapter.card_sessions.domain import CardSession, SessionState
-from recoup_gateway_adapter.card_sessions.settling import NewCard, settle
+from recoup_gateway_adapter.card_sessions.domain import CardSession, Done, Later, SessionState
+from recoup_gateway_adapter.charging import handlers as charging, store as attempts
 from recoup_gateway_adapter.charging.domain import NoAnswer, Refused, Unprocessed
-from recoup_gateway_adapter.charging.loop.circumstances import account_of
+from recoup_gateway_adapter.facts.handlers import Around, observe
+from recoup_gateway_adapter.gateways.contract import Observation, PaymentMethod
 from recoup_gateway_adapter.gateways.stripe import cards, charges
 from recoup_gateway_adapter.gateways.stripe.cards import Entered, Over, StillOpen
 from recoup_gateway_adapter.gateways.stripe.charges import Missing, Read
-from recoup_gateway_adapter.gateways.stripe.client import StripeClient
+from recoup_gateway_adapter.gateways.stripe.client import Http, Json, StripeClient
+from recoup_gateway_adapter.gateways.stripe.translate import observations_of
 from recoup_gateway_adapter.work import store as queue
-from recoup_gateway_adapter.work.domain import Kind
+from recoup_gateway_adapter.work.domain import Kind, Priority
 from recoup_gateway_adapter.work.store import Work
 
-AGAIN_AFTER = timedelta(seconds=5)
-
 
 @dataclass(frozen=True)
-class Done:
-    """The session has ended, or the customer has not finished."""
+class NewCard:
+    """The card that a session brought. `invoice_ids`: what is open and owed, oldest first. `at`: merchant's time."""
 
-
-@dataclass(frozen=True)
-class Later:
-    """The gateway can't be asked just now. `why` is a word."""
-
-    why: str
-    pause: timedelta = AGAIN_AFTER
+    instrument_id: str
+    instrument: Json
+    invoice_ids: Sequence[str]
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class CardSessions:
         session: outgoing HTTP, shared by all accounts.
     """
 
-    def __init__(self, database: Database, vault: Vault, session: aiohttp.ClientSession) -> None:
+    def __init__(self, database: Database, vault: Vault, session: Http) -> None:
         self._database, self._vault, self._session = database, vault, session
 
     async def run(self, work: Work) -> None:
@@ -98,7 +94,7 @@ class CardSessions:
             session = await store.get(tx, merchant_id, card_session_id)
             if session is None or session.state is not SessionState.OPEN or not session.gateway_session_id:
                 return None
-            account = await account_of(tx, self._vault, merchant_id, session.account_id)
+            account = await attempts.account_of(tx, self._vault, merchant_id, session.account_id)
             if account is None:
                 return None
             return _Opened(session, account, tx.now(merchant_id).replace(microsecond=0))
@@ -134,3 +130,44 @@ class CardSessions:
         async with self._database.transaction([session.merchant_id]) as tx:
             await tx.lock_customers([(session.merchant_id, session.customer_id)])
             await store.end(tx, session, SessionState.EXPIRED, None)
+
+
+async def settle(tx: Tx, account: AccountRef, session: CardSession, card: NewCard) -> None:
+    """End a session with its card: plan a charge for each invoice, and tell the card with what it settles.
+
+    Safe to repeat: of a session that has ended already nothing follows.
+    """
+    found = await store.lock(tx, session.merchant_id, session.card_session_id)
+    if found is None or found.state is not SessionState.OPEN:
+        return
+    await store.end(tx, found, SessionState.COMPLETED, card.instrument_id)
+    drafts = [
+        replace(
+            charging.draft(
+                merchant_id=session.merchant_id,
+                account_id=session.account_id,
+                customer_id=session.customer_id,
+                invoice_id=invoice_id,
+                attempt_id=uuid4(),
+                instrument_id=card.instrument_id,
+                kind=TryKind.NEW_CARD,
+                customer_present=True,
+            ),
+            card_session_id=session.card_session_id,
+            position=position,
+        )
+        for position, invoice_id in enumerate(card.invoice_ids)
+    ]
+    await charging.plan(tx, drafts, Priority.PERSON_WAITS)
+    settling = {card.instrument_id: (str(session.card_session_id), tuple(card.invoice_ids))}
+    await observe(tx, account, _added(card), Around(settling=settling))
+
+
+def _added(card: NewCard) -> list[Observation]:
+    """Say that the card was added, as the gateway's own webhook does, so that both are one fact."""
+    return [
+        replace(seen, thing=replace(seen.thing, change=CardChange.ADDED))
+        if isinstance(seen.thing, PaymentMethod)
+        else seen
+        for seen in observations_of(card.instrument, at=card.at)
+    ]

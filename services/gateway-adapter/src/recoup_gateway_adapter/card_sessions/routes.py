@@ -1,10 +1,10 @@
 """Internal HTTP: open a card session, complete it when the customer is back, and see how it stands."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID, uuid4
 
-import aiohttp
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,18 +12,24 @@ from recoup_chassis.postgres import Database
 from recoup_events.parts import Id
 from recoup_gateway_adapter.accounts.sealing import Vault
 from recoup_gateway_adapter.card_sessions import store
-from recoup_gateway_adapter.card_sessions.domain import OPEN_FOR, CardSession, SessionState, return_address
-from recoup_gateway_adapter.card_sessions.loop import CardSessions, Later
+from recoup_gateway_adapter.card_sessions.domain import (
+    OPEN_FOR,
+    CardSession,
+    Done,
+    Later,
+    SessionState,
+    return_address,
+)
 from recoup_gateway_adapter.charging import store as attempts
 from recoup_gateway_adapter.charging.domain import Attempt
-from recoup_gateway_adapter.charging.loop.circumstances import account_of
-from recoup_gateway_adapter.charging.settlement import Settlement, outcomes, settlement_of
+from recoup_gateway_adapter.charging.routes import Settlement, outcomes, settlement_of
 from recoup_gateway_adapter.gateways.stripe import cards
 from recoup_gateway_adapter.gateways.stripe.cards import Page
-from recoup_gateway_adapter.gateways.stripe.client import StripeClient
+from recoup_gateway_adapter.gateways.stripe.client import Http, StripeClient
 from recoup_gateway_adapter.internal import Problem, Refusal
 
 MerchantId = Annotated[str, Path(pattern=r"^[^\x00-\x1f]{1,64}$")]
+Complete = Callable[[str, UUID], Awaitable[Done | Later]]
 Address = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\s]+$")]
 
 
@@ -53,17 +59,19 @@ class SessionStanding(BaseModel):
     settlements: list[Settlement]
 
 
-def routes(
-    database: Database, vault: Vault, session: aiohttp.ClientSession, sessions: CardSessions
-) -> APIRouter:
-    """Give card sessions' part of the internal application."""
+def routes(database: Database, vault: Vault, session: Http, completing: Complete) -> APIRouter:
+    """Give card sessions' part of the internal application.
+
+    Args:
+        completing: settles a session of a merchant, if its customer has entered a card.
+    """
     router = APIRouter(prefix="/internal/merchants/{merchant_id}/card-sessions", tags=["card sessions"])
 
     @router.post("", responses={404: {"model": Problem}, 502: {"model": Problem}})
     async def open_session(merchant_id: MerchantId, body: SessionBody) -> SessionAnswer:
         """Open the gateway's page for a new card; it saves the card and takes no money."""
         async with database.transaction([merchant_id]) as tx:
-            account = await account_of(tx, vault, merchant_id, body.account_id)
+            account = await attempts.account_of(tx, vault, merchant_id, body.account_id)
             if account is None:
                 raise Refusal(404, "no_such_account", f"the merchant has no account {body.account_id}")
             found = _session(merchant_id, body, tx.real_now)
@@ -73,7 +81,7 @@ def routes(
     @router.post("/{card_session_id}/complete", responses={404: {"model": Problem}})
     async def complete(merchant_id: MerchantId, card_session_id: UUID) -> SessionStanding:
         """Read the session at the gateway, charge what it settles, and wait up to 3 s for the outcomes."""
-        came = await sessions.complete(merchant_id, card_session_id)
+        came = await completing(merchant_id, card_session_id)
         if isinstance(came, Later):
             raise Refusal(502, "gateway_unavailable", "the gateway can't be asked just now; try again")
 

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import aiohttp
-
 from recoup_chassis.errors import Unprocessable
 from recoup_chassis.postgres import Database
 from recoup_chassis.queries import load
@@ -19,7 +17,7 @@ from recoup_gateway_adapter.accounts import store as accounts
 from recoup_gateway_adapter.accounts.domain import Account
 from recoup_gateway_adapter.accounts.sealing import Vault
 from recoup_gateway_adapter.facts import metrics
-from recoup_gateway_adapter.gateways.stripe.client import Answered, StripeClient
+from recoup_gateway_adapter.gateways.stripe.client import Answered, Http, StripeClient
 from recoup_gateway_adapter.gateways.stripe.events import Envelope, envelope_of
 from recoup_gateway_adapter.ingest import store as ingest
 from recoup_gateway_adapter.ingest.domain import BODY_BYTES, Webhook
@@ -49,7 +47,7 @@ sql = load(__package__, "cursor.sql")
 class EventCursor:
     """Reads the event lists of all accounts."""
 
-    def __init__(self, database: Database, vault: Vault, session: aiohttp.ClientSession) -> None:
+    def __init__(self, database: Database, vault: Vault, session: Http) -> None:
         self._database, self._vault, self._session = database, vault, session
 
     async def once(self) -> bool:

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import aiohttp
-
 from recoup_chassis.errors import Unprocessable
 from recoup_chassis.postgres import Database
 from recoup_chassis.telemetry import log
@@ -22,7 +20,7 @@ from recoup_gateway_adapter.facts.domain.facts import Join, JoinKind
 from recoup_gateway_adapter.facts.domain.needs import Need
 from recoup_gateway_adapter.facts.handlers import Around, observe, reconsider
 from recoup_gateway_adapter.facts.store import sql
-from recoup_gateway_adapter.gateways.stripe.client import StripeClient
+from recoup_gateway_adapter.gateways.stripe.client import Http, StripeClient
 from recoup_gateway_adapter.gateways.stripe.fetch import Found, Unanswered, fetch
 
 AT_ONCE = 50
@@ -46,9 +44,7 @@ class Joining:
         patience: how long a gateway's silence is borne before a fact is told with what is known (real time).
     """
 
-    def __init__(
-        self, database: Database, vault: Vault, session: aiohttp.ClientSession, patience: timedelta
-    ) -> None:
+    def __init__(self, database: Database, vault: Vault, session: Http, patience: timedelta) -> None:
         self._database, self._vault, self._session, self._patience = database, vault, session, patience
 
     async def once(self) -> bool:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import aiohttp
-
 from recoup_chassis.postgres import Database, Tx
 from recoup_chassis.telemetry import log
 from recoup_events.values import FinalAction, FinalActionOutcome, Precedence, SubscriptionStatus
@@ -27,13 +25,12 @@ from recoup_gateway_adapter.charging.domain import (
     Unprocessed,
 )
 from recoup_gateway_adapter.charging.loop.ask import health_of
-from recoup_gateway_adapter.charging.loop.circumstances import account_of, stopped_by
 from recoup_gateway_adapter.facts.handlers import observe
 from recoup_gateway_adapter.final_actions import domain, handlers, store
 from recoup_gateway_adapter.final_actions.domain import Act, Ended, Ending, Wait
 from recoup_gateway_adapter.gateways.stripe import charges, subscriptions
 from recoup_gateway_adapter.gateways.stripe.charges import Missing, Read
-from recoup_gateway_adapter.gateways.stripe.client import Json, StripeClient
+from recoup_gateway_adapter.gateways.stripe.client import Http, Json, StripeClient
 from recoup_gateway_adapter.gateways.stripe.subscriptions import SubscriptionSeen
 from recoup_gateway_adapter.gateways.stripe.translate import observations_of
 from recoup_gateway_adapter.work import store as queue
@@ -80,7 +77,7 @@ class FinalActions:
         session: outgoing HTTP, shared by all accounts.
     """
 
-    def __init__(self, database: Database, vault: Vault, session: aiohttp.ClientSession) -> None:
+    def __init__(self, database: Database, vault: Vault, session: Http) -> None:
         self._database, self._vault, self._session = database, vault, session
 
     async def run(self, work: Work) -> None:
@@ -108,14 +105,14 @@ class FinalActions:
             if ending is None or ending.outcome is not None:
                 await queue.done(tx, work.kind, work.merchant_id, work.account_id, work.subject)
                 return None
-            account = await account_of(tx, self._vault, work.merchant_id, work.account_id)
+            account = await locks.account_of(tx, self._vault, work.merchant_id, work.account_id)
             precedence = (await accounts.precedence(tx, [work.merchant_id]))[work.merchant_id]
             if account is None or precedence is not Precedence.PLATFORM_MANAGEMENT:
                 why = "account_missing" if account is None else "gateway_default"
                 await _save_end(tx, work, ending, Ended(FinalActionOutcome.REFUSED, why))
                 return None
             customer = ending.merchant_id, ending.customer_id
-            blocked = await stopped_by(tx, account) or customer in await tx.held([customer])
+            blocked = await locks.stopped_by(tx, account) or customer in await tx.held([customer])
             if blocked or not await locks.take_lock_for(tx, ending.invoice, "final_action", ending.case_id):
                 await queue.again(tx, work, tx.real_now + BLOCKED_AGAIN_AFTER)
                 return None
@@ -151,7 +148,7 @@ async def _look(hand: Hand) -> Seen | Unprocessed | NoAnswer:
 async def _act(hand: Hand) -> None:
     """Ask for it, having saved that we do; then see that it is so."""
     async with hand.transaction() as tx:
-        if await stopped_by(tx, hand.account):
+        if await locks.stopped_by(tx, hand.account):
             await queue.again(tx, hand.work, tx.real_now + BLOCKED_AGAIN_AFTER)
             return
         await store.asking(tx, hand.ending)

@@ -1,6 +1,7 @@
 -- Charge attempts, the locks that keep an invoice from being charged twice, and the queue that the executor works on.
 -- Old code survives it: only new tables, which it does not know.
 SET lock_timeout = '5s';
+SET statement_timeout = '60s';
 
 -- What the gateways are to be asked, by whom it is due. Plumbing like the chassis' timers: ids only, no row
 -- security, because the executor learns the merchants from it. `due_at` (real time) of a leased row is the lease's

@@ -1,6 +1,7 @@
 -- Card sessions: a customer enters a new card on the gateway's page, and it settles the invoices named at once.
 -- Old code survives it: only a new table, which it does not know.
 SET lock_timeout = '5s';
+SET statement_timeout = '60s';
 
 -- Instants are real time. `gateway_session_id`: null until the gateway has opened its page.
 CREATE TABLE card_sessions (

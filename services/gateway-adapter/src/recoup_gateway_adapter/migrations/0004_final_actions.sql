@@ -1,6 +1,7 @@
 -- Final actions: what becomes of a subscription whose recovery failed, asked for once a case.
 -- Old code survives it: only a new table, which it does not know.
 SET lock_timeout = '5s';
+SET statement_timeout = '60s';
 
 -- Instants are real time. `asked_at`: when the gateway was first asked to change anything, saved before it was.
 CREATE TABLE final_actions (

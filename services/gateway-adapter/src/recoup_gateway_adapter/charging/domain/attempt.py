@@ -76,11 +76,6 @@ class Attempt:
         return self.state in SETTLED
 
     @property
-    def by_customer(self) -> bool:
-        """Whether the customer was present and asked for it: it moves no ladder."""
-        return self.customer_present
-
-    @property
     def invoice(self) -> tuple[str, str, str]:
         """Merchant, account and invoice: what is held while money may be on its way."""
         return self.merchant_id, self.account_id, self.invoice_id

@@ -6,8 +6,6 @@ each answer, or none, a row says what that means. Any of these steps may be the 
 
 from uuid import UUID
 
-import aiohttp
-
 from recoup_chassis.postgres import Database, Tx
 from recoup_events.values import AttemptState
 from recoup_gateway_adapter.accounts.domain import Account
@@ -24,10 +22,9 @@ from recoup_gateway_adapter.charging.domain import (
 )
 from recoup_gateway_adapter.charging.loop.ask import Ask
 from recoup_gateway_adapter.charging.loop.awaited import look_up
-from recoup_gateway_adapter.charging.loop.circumstances import account_of, circumstances
 from recoup_gateway_adapter.charging.loop.sending import ask_again, ask_first
 from recoup_gateway_adapter.gateways.stripe import charges
-from recoup_gateway_adapter.gateways.stripe.client import StripeClient
+from recoup_gateway_adapter.gateways.stripe.client import Http, StripeClient
 from recoup_gateway_adapter.work import store as queue
 from recoup_gateway_adapter.work.store import Work
 
@@ -42,7 +39,7 @@ class Charging:
         session: outgoing HTTP, shared by all accounts.
     """
 
-    def __init__(self, database: Database, vault: Vault, session: aiohttp.ClientSession) -> None:
+    def __init__(self, database: Database, vault: Vault, session: Http) -> None:
         self._database, self._vault, self._session = database, vault, session
 
     async def run(self, work: Work) -> None:
@@ -66,7 +63,7 @@ class Charging:
             if attempt is None:
                 await queue.done(tx, work.kind, work.merchant_id, work.account_id, work.subject)
                 return None
-            account = await account_of(tx, self._vault, work.merchant_id, work.account_id)
+            account = await store.account_of(tx, self._vault, work.merchant_id, work.account_id)
             if account is None:
                 await _without_account(tx, attempt)
                 return None
@@ -93,7 +90,7 @@ async def _without_account(tx: Tx, attempt: Attempt) -> None:
 
 
 async def _may_go_on(tx: Tx, work: Work, attempt: Attempt, account: Account) -> bool:
-    around = await circumstances(tx, attempt, account)
+    around = await store.circumstances(tx, attempt, account)
     match attempt.state:
         case AttemptState.PLANNED:
             match domain.allowed(attempt, around, tx.real_now):

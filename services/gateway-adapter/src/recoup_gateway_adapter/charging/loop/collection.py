@@ -2,20 +2,18 @@
 
 from datetime import timedelta
 
-import aiohttp
-
 from recoup_chassis.postgres import Database, Tx
 from recoup_chassis.telemetry import log
 from recoup_events.values import Precedence
 from recoup_gateway_adapter.accounts import store as accounts
 from recoup_gateway_adapter.accounts.sealing import Vault
+from recoup_gateway_adapter.charging import store
 from recoup_gateway_adapter.charging.domain import NoAnswer, Unprocessed
 from recoup_gateway_adapter.charging.loop.ask import health_of
-from recoup_gateway_adapter.charging.loop.circumstances import account_of
 from recoup_gateway_adapter.facts.handlers import observe
 from recoup_gateway_adapter.gateways.stripe import charges
 from recoup_gateway_adapter.gateways.stripe.charges import Missing, Read
-from recoup_gateway_adapter.gateways.stripe.client import StripeClient
+from recoup_gateway_adapter.gateways.stripe.client import Http, StripeClient
 from recoup_gateway_adapter.gateways.stripe.translate import observations_of
 from recoup_gateway_adapter.work import store as queue
 from recoup_gateway_adapter.work.store import Work
@@ -31,13 +29,13 @@ class TakingOver:
         session: outgoing HTTP, shared by all accounts.
     """
 
-    def __init__(self, database: Database, vault: Vault, session: aiohttp.ClientSession) -> None:
+    def __init__(self, database: Database, vault: Vault, session: Http) -> None:
         self._database, self._vault, self._session = database, vault, session
 
     async def run(self, work: Work) -> None:
         """Take one invoice over, if it is ours to collect."""
         async with self._database.transaction([work.merchant_id]) as tx:
-            account = await account_of(tx, self._vault, work.merchant_id, work.account_id)
+            account = await store.account_of(tx, self._vault, work.merchant_id, work.account_id)
             precedence = (await accounts.precedence(tx, [work.merchant_id]))[work.merchant_id]
             if account is None or precedence is not Precedence.PLATFORM_MANAGEMENT:
                 await _done(work, tx)

@@ -23,7 +23,6 @@ from recoup_gateway_adapter.charging.domain import (
     Unprocessed,
 )
 from recoup_gateway_adapter.charging.loop.ask import Ask, Seen
-from recoup_gateway_adapter.charging.loop.circumstances import circumstances
 from recoup_gateway_adapter.gateways.stripe import charges
 from recoup_gateway_adapter.gateways.stripe.charges import Missing, Read
 from recoup_gateway_adapter.work import store as queue
@@ -86,7 +85,7 @@ async def _belongs(ask: Ask) -> bool | Unprocessed | NoAnswer:
 
 async def _is_ours_to_collect(ask: Ask) -> bool:
     async with ask.transaction() as tx:
-        around = await circumstances(tx, ask.attempt, ask.client.account)
+        around = await store.circumstances(tx, ask.attempt, ask.client.account)
     return around.precedence is Precedence.PLATFORM_MANAGEMENT
 
 
@@ -129,7 +128,7 @@ async def _mark(ask: Ask, invoice: InvoiceSeen) -> Attempt | None:
         attempt = await store.lock_open(tx, ask.attempt.merchant_id, ask.attempt.attempt_id)
         if attempt is None or attempt.state is not AttemptState.PLANNED:
             return None
-        around = await circumstances(tx, attempt, ask.client.account)
+        around = await store.circumstances(tx, attempt, ask.client.account)
         match domain.allowed(attempt, around, tx.real_now):
             case Never(reason):
                 await handlers.apply(tx, attempt, domain.not_sent(attempt, reason))

@@ -23,6 +23,11 @@ TIMEOUT_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 ANSWER_BYTES = 8 * 1024 * 1024
 
+Http = aiohttp.ClientSession
+"""Outgoing connections, shared by all accounts; its own time-outs are not used."""
+
+CONNECTIONS, CONNECTIONS_TO_ONE_HOST = 200, 64
+
 Form = Sequence[tuple[str, str]]
 Json = dict[str, Any]
 
@@ -65,6 +70,12 @@ class Silence:
 Reply = Answered | Silence
 
 
+def outgoing() -> Http:
+    """Open the connections that a process needs; close them as a context."""
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS, limit_per_host=CONNECTIONS_TO_ONE_HOST)
+    return aiohttp.ClientSession(connector=connector, trust_env=False)
+
+
 def encoded(form: Form) -> bytes:
     """Write a form, `application/x-www-form-urlencoded`, in the order given."""
     return "&".join(f"{quote_plus(name, safe='[]')}={quote_plus(value)}" for name, value in form).encode()
@@ -74,10 +85,10 @@ class StripeClient:
     """Stripe's API for one account.
 
     Args:
-        session: shared by all accounts; its own time-outs are not used.
+        session: shared by all accounts.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, account: Account) -> None:
+    def __init__(self, session: Http, account: Account) -> None:
         self._session, self.account = session, account
         self._base = (account.base_url or BASE_URL).rstrip("/")
         self.version = account.api_version or VERSION
