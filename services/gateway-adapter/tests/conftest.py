@@ -367,6 +367,7 @@ async def adapter(adapter_database: Database) -> Adapter:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def practice(local_run: Run) -> PracticeGateway:
-    """The practice gateway, for the whole run."""
-    return await start_practice_gateway(local_run)
+async def practice() -> AsyncIterator[PracticeGateway]:
+    """The practice gateway, for the whole run, in a directory of its own."""
+    async with Run() as run:
+        yield await start_practice_gateway(run)

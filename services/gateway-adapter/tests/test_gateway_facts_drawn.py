@@ -410,3 +410,24 @@ def test_a_failure_of_a_customer_never_seen_asks_who_they_are(old: Any) -> None:
     desk = Desk().hear(*old.failure())
 
     assert desk.waits == {Join(JoinKind.CUSTOMER, "cus_1"), Join(JoinKind.SUBSCRIPTION, "sub_1")}
+
+
+def test_a_failure_told_without_its_invoice_is_told_by_the_invoice_when_that_turns_up(old: Any) -> None:
+    desk = Desk().hear(old.event("charge.failed", old.charge())).settle()
+    assert [fact.nature for fact in desk.of(PaymentFailed)] == [FailureNature.UNKNOWN]
+
+    desk.hear(old.event("invoice.payment_failed", old.invoice())).settle()
+
+    facts = [(fact.identity, fact.nature) for fact in desk.of(PaymentFailed)]
+    assert facts == [("ch_1", FailureNature.UNKNOWN), ("in_1:1", FailureNature.RENEWAL)]
+
+
+def test_an_intent_whose_charge_nobody_shows_tells_what_it_knows(modern: Any) -> None:
+    failed = modern.event("payment_intent.payment_failed", modern.intent(modern.charge()))
+    (fact,) = Desk().hear(failed).settle().of(PaymentFailed)
+
+    assert (fact.identity, fact.nature, fact.decline.code) == (
+        "ch_1",
+        FailureNature.UNKNOWN,
+        "insufficient_funds",
+    )

@@ -21,7 +21,7 @@ from recoup_gateway_adapter.facts.domain.needs import Need
 from recoup_gateway_adapter.facts.handlers import Around, observe, reconsider
 from recoup_gateway_adapter.facts.store import sql
 from recoup_gateway_adapter.gateways.stripe.client import Http, StripeClient
-from recoup_gateway_adapter.gateways.stripe.fetch import Found, Unanswered, fetch
+from recoup_gateway_adapter.gateways.stripe.fetch import Fetched, Found, Gone, Unanswered, fetch
 
 AT_ONCE = 50
 SIDE_BY_SIDE = 8
@@ -67,7 +67,7 @@ class Joining:
         join = Join(JoinKind(row["kind"]), row["subject"])
         merchant_id, account_id = row["merchant_id"], row["account_id"]
         asked: set[Need] = set()
-        silent = False
+        silent = gone = False
         for _ in range(ROUNDS):
             async with self._database.transaction([merchant_id]) as tx:
                 found = await accounts.opened(tx, self._vault, [account_id])
@@ -83,41 +83,41 @@ class Joining:
                 silent = True  # we know no clock of the merchant's yet, or may not ask any more
                 break
             asked |= set(new)
-            silent = not await self._ask(account, new, at)
-        await self._settle_or_wait(account, join, row, silent=silent, held=not asked and not silent)
+            answers = await self._ask(account, new, at)
+            silent, gone = Unanswered in answers, gone or Gone in answers
+        if silent and row["waited"] < self._patience:
+            again = timedelta(seconds=min(AGAIN_FROM * 2 ** min(row["tries"], 10), AGAIN_TO))
+            await self._wait(account, join, again)
+        elif not asked and not silent and join.kind is JoinKind.INSTRUMENT and row["waited"] < CARD_IS_HELD:
+            await self._wait(account, join, HELD_CARD_AGAIN)
+        else:
+            await self._settle(account, join, answered=not silent and not gone)
 
-    async def _ask(self, account: Account, missing: list[Need], at: datetime) -> bool:
-        """Ask for what is missing and observe the answers; False where one did not come."""
+    async def _ask(self, account: Account, missing: list[Need], at: datetime) -> set[type[Fetched]]:
+        """Ask for what is missing and observe the answers; give of what kind they were."""
         client = StripeClient(self._session, account)
-        answered = True
+        answers: set[type[Fetched]] = set()
         for need in missing:
             try:
                 answer = await fetch(client, need, at)
             except Unprocessable as broken:
                 log.warning("join.unreadable", need=type(need).__name__, reason=broken.reason)
-                continue
+                answer = Gone()
             metrics.ASKED.labels(type(answer).__name__.lower()).inc()
+            answers.add(type(answer))
             if isinstance(answer, Found):
                 async with self._database.transaction([account.merchant_id]) as tx:
                     await observe(tx, account, answer.observations)
-            elif isinstance(answer, Unanswered):
-                answered = False
-        return answered
+        return answers
 
-    async def _settle_or_wait(
-        self, account: Account, join: Join, row: Mapping[str, Any], *, silent: bool, held: bool
-    ) -> None:
-        waited: timedelta = row["waited"]
-        if silent and waited < self._patience:
-            again = timedelta(seconds=min(AGAIN_FROM * 2 ** min(row["tries"], 10), AGAIN_TO))
-        elif held and join.kind is JoinKind.INSTRUMENT and waited < CARD_IS_HELD:
-            again = HELD_CARD_AGAIN
-        else:
-            metrics.SETTLED.labels(join.kind.value, str(not silent).lower()).inc()
-            just = frozenset({join})
-            around = Around(settle=just, unanswered=just if silent else frozenset())
-            async with self._database.transaction([account.merchant_id]) as tx:
-                await reconsider(tx, account, join, around)
-            return
+    async def _settle(self, account: Account, join: Join, *, answered: bool) -> None:
+        """Tell with what is known."""
+        metrics.SETTLED.labels(join.kind.value, str(answered).lower()).inc()
+        just = frozenset({join})
+        around = Around(settle=just, unanswered=frozenset() if answered else just)
+        async with self._database.transaction([account.merchant_id]) as tx:
+            await reconsider(tx, account, join, around)
+
+    async def _wait(self, account: Account, join: Join, again: timedelta) -> None:
         async with self._database.transaction(()) as tx:
             await tx.execute(sql.ask_again, account.account_id, join.kind.value, join.subject, again)

@@ -142,7 +142,7 @@ class Circumstances:
         choosing: customers with an open card session: their new card is told with what it settles.
         settling: by instrument, the card session that brought it and the invoices which that session charges itself.
         settle: joins that have waited long enough: tell with what is known.
-        unanswered: those of them that were settled because the gateway never answered.
+        unanswered: those of them of which the gateway said nothing, neither what there is nor that there is none.
     """
 
     attempts: Mapping[str, Attempt] = field(default_factory=dict)

@@ -39,7 +39,8 @@ SAME_TRY = timedelta(hours=1)
 neither names the other: a gateway's own tries are hours apart at least."""
 
 FAILED, SUCCEEDED, RETURNED, PAID = "failed", "succeeded", "returned", "paid"
-"""Names in `told`."""
+BLIND = "blind"
+"""Names in `told`. What failed and was told without knowing its invoice is told again by that, should it turn up."""
 
 PAST_ITS_START = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
 """A subscription that fell behind with its first invoice was not incomplete: API versions before 2019-03-14."""
@@ -88,10 +89,31 @@ def _only_mentioned(
         (out.done if record.told else out.waits).add(join)
         return
     invoice = known.invoices.get(known.invoice_of(record)[1] or "")
+    intent = known.intents.get(record.payment_intent_id or "")
     if invoice is not None and invoice.invoice.status is InvoiceStatus.PAID and PAID not in invoice.told:
-        out.facts.append(paid(known, invoice, record, SettledBy.CHARGE, circumstances))
         _mark(known, record, SUCCEEDED)
+        out.facts.append(paid(known, invoice, record, SettledBy.CHARGE, circumstances))
+    elif intent is not None and intent.charge_id == record.charge_id and (thing := _as_told_by(intent)):
+        _tell(known, record, thing, circumstances, out)
     out.done.add(join)
+
+
+def _as_told_by(intent: IntentRecord) -> Charge | None:
+    """Give the charge that an intent speaks of, as far as the intent knows it."""
+    if intent.charge_id is None or intent.amount is None or intent.seen_at is None:
+        return None
+    if not intent.succeeded and intent.decline is None:
+        return None
+    return Charge(
+        charge_id=intent.charge_id,
+        status=ChargeStatus.SUCCEEDED if intent.succeeded else ChargeStatus.FAILED,
+        amount=intent.amount,
+        created_at=intent.seen_at,
+        customer_id=intent.customer_id,
+        payment_intent_id=intent.payment_intent_id,
+        instrument=intent.instrument,
+        decline=intent.decline or Decline(),
+    )
 
 
 def _tell(
@@ -110,6 +132,8 @@ def _tell(
         known.touched.add((Kind.FAILURE, told_without[0].failure_id))
         return
     fact = _failed(known, record, thing, circumstances)
+    if fact.nature is FailureNature.UNKNOWN:
+        _mark(known, record, BLIND)
     out.facts.append(fact)
     ask_who(known, fact, out)
 
@@ -265,9 +289,8 @@ def explains(known: Known, failure: FailureRecord, record: ChargeRecord) -> bool
 def failure(known: Known, record: FailureRecord, circumstances: Circumstances, out: Consequences) -> None:
     """Tell a failed collection by itself where no charge turns up that explains it."""
     join = Join(JoinKind.FAILURE, record.failure_id)
-    seen = any(
-        charge.charge is not None and explains(known, record, charge) for charge in known.charges.values()
-    )
+    explaining = [charge for charge in known.charges.values() if explains(known, record, charge)]
+    seen = any(charge.charge is not None and BLIND not in charge.told for charge in explaining)
     attempt = circumstances.attempts.get(record.origin or "")
     asked_on_page = record.failed.requires_authentication and attempt is not None and attempt.customer_present
     if record.told or seen or asked_on_page:
@@ -288,6 +311,7 @@ def _tell_without_charge(
     record.told = True
     known.touched.add((Kind.FAILURE, record.failure_id))
     charge_id = record.failed.charge_id
+    blind = charge_id in known.charges and BLIND in known.charges[charge_id].told
     if charge_id is not None:
         _mark(known, known.charges.setdefault(charge_id, ChargeRecord(charge_id)), FAILED)
     invoice = found.invoice
@@ -299,7 +323,7 @@ def _tell_without_charge(
         )
     attributed_to, try_id = attribution(charge_id, record.origin, circumstances)
     fact = PaymentFailed(
-        identity=charge_id or record.failure_id,
+        identity=record.failure_id if charge_id is None or blind else charge_id,
         at=record.at,
         customer_id=invoice.customer_id or GUEST + invoice.invoice_id,
         nature=nature_of(known, found),

@@ -109,7 +109,7 @@ def _nested(thing: Json, key: str | None) -> Iterator[tuple[Json, str | None]]:
     for n, charge in enumerate(rows(thing.get("charges"))):
         yield charge, key if n == 0 else None
     for refunded in rows(thing.get("refunds")):
-        yield refunded, None
+        yield {**refunded, "charge": thing.get("id")}, None
     for payment in rows(thing.get("payments")):
         yield payment, key
 
