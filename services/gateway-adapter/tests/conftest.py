@@ -348,10 +348,10 @@ class Adapter:
                     pass
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def adapter_database(database: ServiceDatabases) -> AsyncIterator[Database]:
-    """The adapter's database, migrated, as its own role sees it."""
-    own = await database("gateway-adapter")
+    """The adapter's database, migrated, as its own role sees it; another one for each file of tests."""
+    own = await database.fresh("gateway-adapter")
     async with await Database.connect(own.app_dsn, source="/recoup/gateway-adapter") as db:
         yield db
 

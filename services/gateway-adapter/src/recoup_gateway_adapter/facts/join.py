@@ -52,10 +52,14 @@ class Joining:
         async with self._database.transaction(()) as tx:
             claimed = await tx.fetch(sql.claim_joins, AT_ONCE, LEASE)
         slots = asyncio.Semaphore(SIDE_BY_SIDE)
+        quiet: set[str] = set()
 
         async def one(row: Mapping[str, Any]) -> None:
             async with slots:
-                await self._end(row)
+                if row["account_id"] in quiet and row["waited"] < self._patience:
+                    await self._wait(row, _again(row))
+                else:
+                    await self._end(row, quiet)
 
         results = await asyncio.gather(*(one(row) for row in claimed), return_exceptions=True)
         for failure in results:
@@ -63,7 +67,8 @@ class Joining:
                 raise failure
         return len(claimed) == AT_ONCE
 
-    async def _end(self, row: Mapping[str, Any]) -> None:
+    async def _end(self, row: Mapping[str, Any], quiet: set[str]) -> None:
+        """End one wait; add its account to the quiet ones where it did not answer: it is left alone for a while."""
         join = Join(JoinKind(row["kind"]), row["subject"])
         merchant_id, account_id = row["merchant_id"], row["account_id"]
         asked: set[Need] = set()
@@ -86,10 +91,10 @@ class Joining:
             answers = await self._ask(account, new, at)
             silent, gone = Unanswered in answers, gone or Gone in answers
         if silent and row["waited"] < self._patience:
-            again = timedelta(seconds=min(AGAIN_FROM * 2 ** min(row["tries"], 10), AGAIN_TO))
-            await self._wait(account, join, again)
+            quiet.add(account_id)
+            await self._wait(row, _again(row))
         elif not asked and not silent and join.kind is JoinKind.INSTRUMENT and row["waited"] < CARD_IS_HELD:
-            await self._wait(account, join, HELD_CARD_AGAIN)
+            await self._wait(row, HELD_CARD_AGAIN)
         else:
             await self._settle(account, join, answered=not silent and not gone)
 
@@ -118,6 +123,10 @@ class Joining:
         async with self._database.transaction([account.merchant_id]) as tx:
             await reconsider(tx, account, join, around)
 
-    async def _wait(self, account: Account, join: Join, again: timedelta) -> None:
+    async def _wait(self, row: Mapping[str, Any], again: timedelta) -> None:
         async with self._database.transaction(()) as tx:
-            await tx.execute(sql.ask_again, account.account_id, join.kind.value, join.subject, again)
+            await tx.execute(sql.ask_again, row["account_id"], row["kind"], row["subject"], again)
+
+
+def _again(row: Mapping[str, Any]) -> timedelta:
+    return timedelta(seconds=min(AGAIN_FROM * 2 ** min(row["tries"], 10), AGAIN_TO))
