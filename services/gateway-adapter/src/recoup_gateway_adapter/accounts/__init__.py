@@ -1,0 +1,1 @@
+"""Gateway accounts and their secrets, sealed at rest."""

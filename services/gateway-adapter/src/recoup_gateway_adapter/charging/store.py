@@ -1,0 +1,261 @@
+"""Attempts, and who holds an invoice. Whoever calls holds the customer."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from recoup_chassis.errors import Retryable
+from recoup_chassis.postgres import Tx, columns
+from recoup_chassis.queries import load
+from recoup_events.values import AttemptState, TryKind
+from recoup_gateway_adapter.accounts import store as accounts
+from recoup_gateway_adapter.accounts.domain import Account
+from recoup_gateway_adapter.accounts.sealing import Vault
+from recoup_gateway_adapter.charging.domain import Attempt, ChargeOutcome, Circumstances, idempotency_key
+
+Invoice = tuple[str, str, str]
+"""Merchant, account and invoice."""
+
+_SAVED = [
+    "state",
+    "reason",
+    "revision",
+    "unanswered",
+    "first_sent_at",
+    "last_sent_at",
+    "look_ups",
+    "seen_charge_id",
+    "charge_id",
+    "payment_intent_id",
+    "action_url",
+    "action_until",
+    "decline_code",
+]
+_ADDED = [
+    "merchant_id",
+    "attempt_id",
+    "account_id",
+    "customer_id",
+    "invoice_id",
+    "number",
+    "idempotency_key",
+    "kind",
+    "customer_present",
+    "instrument_id",
+    "case_id",
+    "try_id",
+    "card_session_id",
+    "position",
+    "not_after",
+    "state",
+    "reason",
+    "revision",
+]
+
+sql = load(__package__)
+
+
+async def numbered(tx: Tx, drafts: Sequence[Attempt]) -> list[Attempt]:
+    """Give each draft the next number of its invoice, and with it its key for ever."""
+    wanted: dict[Invoice, int] = {}
+    for draft in drafts:
+        wanted[draft.invoice] = wanted.get(draft.invoice, 0) + 1
+    rows = await tx.fetch(sql.number_invoices, *columns([(*i, n) for i, n in sorted(wanted.items())], 4))
+    following = {
+        (row["merchant_id"], row["account_id"], row["invoice_id"]): row["last_number"]
+        - wanted[row["merchant_id"], row["account_id"], row["invoice_id"]]
+        for row in rows
+    }
+    given = []
+    for draft in drafts:
+        invoice = draft.invoice
+        following[invoice] += 1
+        given.append(
+            replace(
+                draft,
+                number=following[invoice],
+                idempotency_key=idempotency_key(*invoice, following[invoice]),
+            )
+        )
+    return given
+
+
+async def add(tx: Tx, attempts: Sequence[Attempt]) -> None:
+    """Insert attempts."""
+    if attempts:
+        await tx.execute(sql.add, [_written(attempt) for attempt in attempts])
+
+
+async def of_tries(tx: Tx, tries: Iterable[tuple[str, UUID]]) -> dict[tuple[str, UUID], Attempt]:
+    """Find attempts, settled or not, by (merchant, try)."""
+    rows = await tx.fetch(sql.of_tries, *columns(sorted(set(tries)), 2))
+    return {(row["merchant_id"], row["try_id"]): attempt_of(row) for row in rows}
+
+
+async def lock_open(tx: Tx, merchant_id: str, attempt_id: UUID) -> Attempt | None:
+    """Give an attempt that is not settled, locked; None where it is settled or never was."""
+    row = await tx.fetchrow(sql.lock_open, merchant_id, attempt_id)
+    return attempt_of(row) if row else None
+
+
+async def get(tx: Tx, merchant_id: str, attempt_ids: Sequence[UUID]) -> list[Attempt]:
+    """Give attempts, settled or not."""
+    return [attempt_of(row) for row in await tx.fetch(sql.get, merchant_id, list(attempt_ids))]
+
+
+async def attempts_by(
+    tx: Tx, account_id: str, idempotency_keys: Sequence[str], charge_ids: Sequence[str]
+) -> list[Attempt]:
+    """Find attempts, settled or not, by the key of their request or the charge that it made."""
+    rows = await tx.fetch(sql.by_key_or_charge, account_id, list(idempotency_keys), list(charge_ids))
+    return [attempt_of(row) for row in rows]
+
+
+async def told_of(tx: Tx, outcomes: Sequence[ChargeOutcome]) -> list[tuple[ChargeOutcome, Attempt]]:
+    """Pair facts with the attempts that are not settled and whose request, or charge, they tell of; locked."""
+    pairs = [(o.merchant_id, o.account_id, o.idempotency_key or None, o.charge_id) for o in outcomes]
+    rows = await tx.fetch(sql.open_by_key_or_charge, *columns(pairs, 4))
+    return [(outcomes[row["n"] - 1], attempt_of(row)) for row in rows]
+
+
+async def awaited_of(tx: Tx, outcomes: Sequence[ChargeOutcome]) -> list[tuple[str, str, UUID, str]]:
+    """Give (merchant, account, attempt, customer) of attempts whose invoice or payment these facts concern."""
+    about = [(o.merchant_id, o.account_id, o.payment_intent_id, o.invoice_id) for o in outcomes]
+    rows = await tx.fetch(sql.awaited_of, *columns(about, 4))
+    return [(row["merchant_id"], row["account_id"], row["attempt_id"], row["customer_id"]) for row in rows]
+
+
+async def save(tx: Tx, was: Attempt, becomes: Attempt) -> None:
+    """Save what became of an attempt; a settled one moves to the settled.
+
+    Raises:
+        Retryable: somebody else changed it meanwhile.
+    """
+    values = [_plain(getattr(becomes, name)) for name in _SAVED]
+    done = await tx.execute(sql.save, was.merchant_id, was.attempt_id, was.revision, *values)
+    if done != "UPDATE 1":
+        raise Retryable(f"attempt {was.attempt_id} was changed meanwhile")
+    if becomes.settled:
+        await tx.execute(sql.settle, was.merchant_id, was.attempt_id)
+
+
+async def bump(tx: Tx, attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Count a revision up, so that what is said again is a fact of its own."""
+    pairs = columns(sorted((a.merchant_id, a.attempt_id) for a in attempts), 2)
+    rows = [*await tx.fetch(sql.bump_open, *pairs), *await tx.fetch(sql.bump_settled, *pairs)]
+    return [attempt_of(row) for row in rows]
+
+
+async def take_lock(tx: Tx, attempt: Attempt) -> None:
+    """Hold the attempt's invoice.
+
+    Raises:
+        Retryable: somebody else holds it.
+    """
+    if not await take_lock_for(tx, attempt.invoice, "attempt", attempt.attempt_id):
+        raise Retryable(f"invoice {attempt.invoice_id} is held by another")
+
+
+async def take_lock_for(tx: Tx, invoice: Invoice, held_for: str, holder: UUID) -> bool:
+    """Take an invoice's lock; tell whether it was free, or the holder's already."""
+    await tx.execute(sql.open_lock, *invoice)
+    return await tx.fetchval(sql.take_lock, *invoice, held_for, holder) is not None
+
+
+async def release_lock(tx: Tx, invoice: Invoice, holder: UUID) -> None:
+    """Release an invoice's lock, if this holder has it."""
+    await tx.execute(sql.release_lock, *invoice, holder)
+
+
+async def lock_state(tx: Tx, invoice: Invoice) -> tuple[str, UUID] | None:
+    """Tell for what and by whom an invoice is held."""
+    row = await tx.fetchrow(sql.lock_state, *invoice)
+    return (row["held_for"], row["held_by"]) if row and row["held_by"] else None
+
+
+async def queued_of_invoice(tx: Tx, invoice: Invoice) -> list[UUID]:
+    """Give the planned attempts of an invoice whose turn it is."""
+    return [row["attempt_id"] for row in await tx.fetch(sql.planned_of_invoice, *invoice)]
+
+
+async def rest_of_session(tx: Tx, merchant_id: str, card_session_id: UUID) -> list[Attempt]:
+    """Give a card session's planned attempts, in their order, locked."""
+    return [attempt_of(row) for row in await tx.fetch(sql.rest_of_session, merchant_id, card_session_id)]
+
+
+async def of_session(tx: Tx, merchant_id: str, card_session_id: UUID) -> list[Attempt]:
+    """Give a card session's attempts, in their order."""
+    return [attempt_of(row) for row in await tx.fetch(sql.of_session, merchant_id, card_session_id)]
+
+
+async def of_invoice(tx: Tx, invoice: Invoice) -> list[Attempt]:
+    """Give an invoice's attempts, the first first."""
+    return [attempt_of(row) for row in await tx.fetch(sql.of_invoice, *invoice)]
+
+
+async def name_charge(tx: Tx, attempt: Attempt, charge_id: str) -> None:
+    """Remember the charge of a settled attempt that had none, for attribution."""
+    await tx.execute(sql.name_charge, attempt.merchant_id, attempt.attempt_id, charge_id)
+
+
+async def circumstances(tx: Tx, attempt: Attempt, account: Account) -> Circumstances:
+    """Read the stop switches, precedence, quarantine, and who holds the invoice."""
+    customer = attempt.merchant_id, attempt.customer_id
+    precedence = await accounts.precedence(tx, [attempt.merchant_id])
+    lock = await lock_state(tx, attempt.invoice)
+    holder = None
+    if lock is not None and lock[0] == "attempt" and lock[1] != attempt.attempt_id:
+        holder = await lock_open(tx, attempt.merchant_id, lock[1])
+    return Circumstances(
+        precedence=precedence[attempt.merchant_id],
+        stopped=await stopped_by(tx, account),
+        held=customer in await tx.held([customer]),
+        holder=holder,
+        ending=lock is not None and lock[0] == "final_action",
+    )
+
+
+async def stopped_by(tx: Tx, account: Account) -> str | None:
+    """Tell who has stopped charging on an account: the operator, the merchant, or nobody."""
+    if await tx.fetchval(sql.everything_stopped):
+        return "everything"
+    setting = (await accounts.stopped(tx, [account.merchant_id])).get(account.merchant_id)
+    if setting is not None and setting.everything:
+        return "merchant"
+    if account.collection_paused or (setting is not None and account.account_id in setting.accounts):
+        return "account"
+    return None
+
+
+async def account_of(tx: Tx, vault: Vault, merchant_id: str, account_id: str) -> Account | None:
+    """Give an account that may be asked; None where it is disabled or not the merchant's."""
+    account = (await accounts.opened(tx, vault, [account_id])).get(account_id)
+    if account is None or account.merchant_id != merchant_id or not account.enabled:
+        return None
+    return account
+
+
+def attempt_of(row: Mapping[str, Any]) -> Attempt:
+    """Read a row."""
+    fields = {name: value for name, value in row.items() if name in Attempt.__dataclass_fields__}
+    fields |= {"kind": TryKind(row["kind"]), "state": AttemptState(row["state"]), "body": bytes(row["body"])}
+    return Attempt(**fields)
+
+
+def _written(attempt: Attempt) -> dict[str, Any]:
+    written = {name: _jsonable(getattr(attempt, name)) for name in _ADDED}
+    return {**written, "body": base64.b64encode(attempt.body).decode()}
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, AttemptState) else value
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return getattr(value, "value", value)

@@ -1,0 +1,42 @@
+"""The command line: serve, migrate, republish, quarantine, reseal."""
+
+from recoup_chassis import commands
+from recoup_chassis.config import read
+from recoup_chassis.service import connect
+from recoup_gateway_adapter import app
+from recoup_gateway_adapter.accounts import store as accounts
+from recoup_gateway_adapter.accounts.sealing import Vault
+from recoup_gateway_adapter.config import Config
+from recoup_gateway_adapter.facts.republish import republish
+
+PACKAGE = "recoup_gateway_adapter"
+
+
+def main() -> int:
+    """Do what the command line says."""
+    whole, choices = commands.parser(
+        app.NAME, "Decides what a gateway said, and asks it for charges exactly once."
+    )
+    commands.add_serve(choices, lambda: app.serve(read(Config)))
+    commands.add_common(choices, app.NAME, PACKAGE, lambda: read(Config))
+    again = choices.add_parser("republish", help="emit every snapshot again, for bootstrap and repair")
+    again.set_defaults(run=lambda _: _republish(read(Config)))
+    sealing = choices.add_parser("reseal", help="seal every secret with the newest of SEALING_KEYS")
+    sealing.set_defaults(run=lambda _: _reseal(read(Config)))
+    return commands.run(whole)
+
+
+async def _republish(config: Config) -> dict[str, int]:
+    async with await connect(app.NAME, config) as database:
+        return {"snapshots": await republish(database)}
+
+
+async def _reseal(config: Config) -> dict[str, int]:
+    vault = Vault.parse(config.sealing_keys)
+    async with await connect(app.NAME, config) as database:
+        async with database.transaction(()) as tx:
+            all_accounts = await accounts.owned(tx)
+        for account in all_accounts:
+            async with database.transaction([account.merchant_id]) as tx:
+                await accounts.reseal(tx, vault, account.account_id)
+    return {"accounts": len(all_accounts)}

@@ -1,0 +1,1 @@
+"""How each gateway speaks; nobody else knows."""

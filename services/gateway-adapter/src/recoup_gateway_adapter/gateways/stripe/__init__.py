@@ -1,0 +1,1 @@
+"""Stripe, in every version of its API since 2013."""

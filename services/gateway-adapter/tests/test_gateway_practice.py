@@ -1,0 +1,157 @@
+"""Against the practice gateway: what webhooks left out is asked for, what never came is found."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from recoup_events.models import CustomerUpdated, InvoiceUpdated, PaymentFailed, PaymentSucceeded
+from recoup_gateway_adapter.facts.cursor import EventCursor
+
+pytestmark = pytest.mark.postgres
+
+MIX = {"insufficient_funds": 5, "lost_card": 1, "authentication_required": 1, "good": 2}
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=["2020-08-27", "2025-05-28.basil"])
+async def shop(adapter: Any, practice: Any, request: pytest.FixtureRequest) -> AsyncIterator["Shop"]:
+    """An account at the practice gateway that posts no webhook to anybody."""
+    key = f"sk_test_{uuid4().hex}"
+    account = adapter.account.account_id
+    body = {"id": account, "api_key": key, "api_version": request.param, "draft_seconds": 0}
+    await practice.control("POST", "/accounts", body)
+    await adapter.connect(base_url=practice.url, api_key=key)
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session:
+        yield Shop(adapter, practice, session)
+
+
+class Shop:
+    """A merchant's account, its gateway, and our adapter."""
+
+    def __init__(self, adapter: Any, practice: Any, session: aiohttp.ClientSession) -> None:
+        self.adapter, self.practice, self._session = adapter, practice, session
+
+    async def renew(self, count: int, mix: dict[str, float] | None = None) -> list[dict[str, Any]]:
+        """Subscriptions renew now; give what became of them."""
+        body = {"account": self.adapter.account.account_id, "count": count, "mix": mix or MIX}
+        told = await self.practice.control("POST", "/renewals", body)
+        renewals: list[dict[str, Any]] = told["renewals"]
+        return renewals
+
+    async def events(self) -> list[dict[str, Any]]:
+        """All events of the account, oldest first."""
+        url = f"{self.practice.url}/v1/events?limit=100"
+        found: list[dict[str, Any]] = []
+        after = ""
+        while True:
+            async with self._session.get(url + after) as answer:
+                page = await answer.json()
+            found += page["data"]
+            if not page["has_more"]:
+                return found[::-1]
+            after = f"&starting_after={found[-1]['id']}"
+
+    async def look(self) -> None:
+        """An hour later the cursor looks."""
+        async with aiohttp.ClientSession() as session:
+            cursor = EventCursor(self.adapter.database, self.adapter.vault, session)
+            async with self.adapter.database.transaction(()) as tx:
+                await tx.execute(
+                    "UPDATE event_cursors SET looked_at = looked_at - interval '2 hours', not_before = now() "
+                    "WHERE account_id = $1",
+                    self.adapter.account.account_id,
+                )
+            while await cursor.once():
+                pass
+
+
+async def test_an_endpoint_that_was_dead_misses_no_failure_and_no_payment(shop: Shop) -> None:
+    await shop.look()
+    renewals = await shop.renew(150)
+
+    await shop.look()
+    await shop.adapter.translate()
+    await shop.adapter.join()
+
+    facts = await shop.adapter.facts()
+    failed = {f.invoice.invoice_id for f in facts if isinstance(f, PaymentFailed) and f.invoice}
+    paid = {f.invoice.invoice_id for f in facts if isinstance(f, PaymentSucceeded) and f.invoice}
+    assert failed == {one["invoice"] for one in renewals if one["status"] == "open"}
+    assert paid == {one["invoice"] for one in renewals if one["status"] == "paid"}
+    assert len(facts) == len(renewals)
+    assert {f.nature for f in facts if isinstance(f, PaymentFailed)} == {"renewal"}
+    assert await shop.adapter.joins() == []
+
+
+async def test_looking_again_finds_nothing_new(shop: Shop) -> None:
+    await shop.look()
+    await shop.renew(5)
+    for _ in range(2):
+        await shop.look()
+        await shop.adapter.translate()
+        await shop.adapter.join()
+    before = [event.id for event in await shop.adapter.announced()]
+
+    await shop.look()
+    await shop.adapter.translate()
+    await shop.adapter.join()
+
+    assert [event.id for event in await shop.adapter.announced()] == before
+
+
+@pytest.mark.parametrize("only", ["charge.failed", "invoice.payment_failed", "payment_intent.payment_failed"])
+async def test_one_webhook_of_three_is_enough(shop: Shop, only: str) -> None:
+    (renewal,) = await shop.renew(1, {"insufficient_funds": 1})
+    events = [event for event in await shop.events() if event["type"] == only]
+
+    await shop.adapter.hear(*events)
+    await shop.adapter.join()
+
+    (failed,) = await shop.adapter.facts()
+    assert isinstance(failed, PaymentFailed)
+    assert failed.invoice is not None
+    assert (failed.invoice.invoice_id, failed.nature) == (renewal["invoice"], "renewal")
+    assert (failed.decline.code, failed.customer_id) == ("insufficient_funds", renewal["customer"])
+    assert failed.charge_id is not None
+
+
+async def test_one_webhook_of_a_success_is_enough(shop: Shop) -> None:
+    (renewal,) = await shop.renew(1, {"good": 1})
+    events = [event for event in await shop.events() if event["type"] == "invoice.paid"]
+
+    await shop.adapter.hear(*events)
+    await shop.adapter.join()
+
+    (paid,) = await shop.adapter.facts()
+    assert isinstance(paid, PaymentSucceeded)
+    assert (paid.amount.minor, paid.settled_by) == (renewal["amount"], "charge")
+    assert paid.charge_id is not None
+
+
+async def test_whoever_fails_and_was_never_seen_is_asked_for(shop: Shop) -> None:
+    (renewal,) = await shop.renew(1, {"insufficient_funds": 1})
+    events = [event for event in await shop.events() if event["type"] == "invoice.payment_failed"]
+
+    await shop.adapter.hear(*events)
+    await shop.adapter.join()
+
+    told = await shop.adapter.announced()
+    (customer,) = [event for event in told if isinstance(event, CustomerUpdated)]
+    assert (customer.email, customer.locale) == (renewal["email"], renewal["locale"])
+    assert [event.invoice_id for event in told if isinstance(event, InvoiceUpdated)][:1] == [
+        renewal["invoice"]
+    ]
+
+
+async def test_what_the_gateway_does_not_know_is_told_at_once_with_what_is_known(
+    shop: Shop, modern: Any
+) -> None:
+    await shop.adapter.hear(modern.event("invoice.payment_failed", modern.invoice()))
+    await shop.adapter.join()
+
+    (failed,) = await shop.adapter.facts()
+    assert (failed.charge_id, failed.nature) == (None, "renewal")
+    assert await shop.adapter.joins() == []
