@@ -90,7 +90,12 @@ class Subscriber:
         self.idle = asyncio.Event()
         self.idle.set()
         self.stopped_because: str | None = None
-        self.consumer: Any = None  # aiokafka's, once FastStream has made it
+        self.source: Any = None  # FastStream's subscriber
+
+    @property
+    def consumer(self) -> Any:
+        """The consumer, None before FastStream has made it: a first batch may come before the last start."""
+        return self.source.consumer if self.source is not None else None
 
     async def consume(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """Handle what one poll brought, commit its offsets, or leave them to be fetched again."""

@@ -56,7 +56,7 @@ class Consumers:
             allow_auto_create_topics=False,
             graceful_timeout=1.0,
         )
-        self._subscribers: list[tuple[Subscriber, Any]] = []
+        self._subscribers: list[Subscriber] = []
         for event, done in subscriptions.items():
             subscription = done if isinstance(done, Subscription) else Subscription(done)
             self._subscribe(Subscriber(event, subscription, database, watch))
@@ -77,7 +77,8 @@ class Consumers:
             decoder=_decode,
         )
         registered(subscriber.consume)
-        self._subscribers.append((subscriber, registered))
+        subscriber.source = registered
+        self._subscribers.append(subscriber)
 
     async def serve(self, stopping: asyncio.Event) -> None:
         """Consume until stopped; then finish the batches in hand, commit, and leave the groups."""
@@ -92,18 +93,16 @@ class Consumers:
                     log.warning("broker.waiting", error=repr(error)[:200])
                     await self._broker.stop()
                     await rest(stopping, 1.0)
-            for subscriber, registered in self._subscribers:
-                subscriber.consumer = registered.consumer
             await self._watch_lag(stopping)
         finally:
-            for subscriber, _ in self._subscribers:
+            for subscriber in self._subscribers:
                 subscriber.stopping.set()
-            await asyncio.gather(*(subscriber.idle.wait() for subscriber, _ in self._subscribers))
+            await asyncio.gather(*(subscriber.idle.wait() for subscriber in self._subscribers))
             await self._broker.stop()
 
     async def _watch_lag(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
-            for subscriber, _ in self._subscribers:
+            for subscriber in self._subscribers:
                 CONSUMER_LAG.labels(subscriber.topic.name).set(subscriber.lag())
             await rest(stopping, 2.0)
 
@@ -111,12 +110,12 @@ class Consumers:
         """Say in a sentence which subscriptions do not consume, or None."""
         found = [
             f"{subscriber.topic.name} stopped: {subscriber.stopped_because}"
-            for subscriber, _ in self._subscribers
+            for subscriber in self._subscribers
             if subscriber.stopped_because
         ]
         found += [
             f"{subscriber.topic.name} holds no partition"
-            for subscriber, _ in self._subscribers
+            for subscriber in self._subscribers
             if subscriber.consumer is None or not subscriber.consumer.assignment()
         ]
         return "; ".join(found) or None
