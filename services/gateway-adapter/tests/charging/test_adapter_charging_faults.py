@@ -55,7 +55,6 @@ async def test_a_decline_whose_answer_is_lost_is_one_decline(bench: Bench, shop:
     ("status", "reason", "closed"),
     [
         (429, "throttled", "throttled"),
-        (409, "throttled", "throttled"),
         (401, "account_refused", "account_refused"),
     ],
 )
@@ -78,12 +77,16 @@ async def test_a_request_refused_unprocessed_uses_no_try_and_goes_out_later_with
     assert len(await shop.captures()) == 1
 
 
-async def test_an_answer_that_says_nothing_is_asked_for_again(bench: Bench, shop: Shop) -> None:
+@pytest.mark.parametrize(("status", "reason"), [(409, "in_flight"), (500, "http_500")])
+async def test_an_answer_that_says_nothing_is_asked_for_again(
+    bench: Bench, shop: Shop, status: int, reason: str
+) -> None:
     customer, card, invoice = await shop.owing("ok")
-    await shop.faults({"kind": "error", "match": PAY, "status": 500, "count": 1})
+    await shop.faults({"kind": "error", "match": PAY, "status": status, "count": 1})
     await shop.try_now(customer, card, invoice)
     await bench.step(shop)
-    assert (await shop.attempt(invoice)).state is S.SENDING
+    attempt = await shop.attempt(invoice)
+    assert (attempt.state, attempt.reason) == (S.SENDING, reason)
     await bench.step(shop)
     assert (await shop.attempt(invoice)).state is S.SUCCEEDED
     assert len(await shop.captures()) == 1
