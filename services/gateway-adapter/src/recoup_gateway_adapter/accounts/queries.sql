@@ -48,12 +48,6 @@ SELECT a.account_id, a.merchant_id, o.gateway, a.name, a.livemode, a.base_url, a
 FROM accounts a JOIN account_owners o USING (account_id)
 WHERE a.account_id = ANY ($1)
 
--- name: of_merchant
--- $1 text: the merchant
-SELECT a.account_id, o.gateway, a.name, a.livemode, a.base_url, a.api_version, o.enabled, a.collection_paused
-FROM accounts a JOIN account_owners o USING (account_id)
-WHERE a.merchant_id = $1 ORDER BY a.account_id
-
 -- name: pause_collection
 -- $1 text: account, $2 bool: whether we charge nothing there
 UPDATE accounts SET collection_paused = $2, changed_at = now() WHERE account_id = $1

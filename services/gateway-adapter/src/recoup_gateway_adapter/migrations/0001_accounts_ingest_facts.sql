@@ -1,5 +1,6 @@
 -- Accounts, raw webhooks, references to gateway objects. The first of this service: no old code to survive.
 SET lock_timeout = '5s';
+SET statement_timeout = '60s';
 
 -- --- accounts ------------------------------------------------------------------------------------------------
 
