@@ -192,6 +192,7 @@ def environments(
             "INTERNAL_PORT": str(ports.adapter),
             "INTERNAL_CALLERS": callers,
             "SEALING_KEYS": f"{KEY_ID}={own.sealing}",
+            "ACCOUNT_RATE": "100",  # the practice gateway sets no limit, and its merchants' days are short
         },
         SCHEDULER: {},
         NOTIFIER: {

@@ -55,7 +55,7 @@ def parts_of(config: Config, database: Database, session: Http) -> Sequence[Part
     return [
         *_ingest(config, database, doors),
         *_facts(config, database, vault, session),
-        *_charging(database, vault, session),
+        *_charging(config, database, vault, session),
         *_internal(config, database, vault, doors, session),
     ]
 
@@ -82,8 +82,8 @@ def _facts(config: Config, database: Database, vault: Vault, session: Http) -> l
     ]
 
 
-def _charging(database: Database, vault: Vault, session: Http) -> list[Part]:
-    executor = Executor(database, runners(database, vault, session))
+def _charging(config: Config, database: Database, vault: Vault, session: Http) -> list[Part]:
+    executor = Executor(database, runners(database, vault, session), pace=config.pace)
     return [executor, work.watch(database), charging.watch(database)]
 
 

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from recoup_chassis.config import Port, ServiceConfig
 from recoup_chassis.http import callers_from
 from recoup_gateway_adapter.accounts.sealing import Vault
+from recoup_gateway_adapter.work.domain import AT_ONCE, BURST, RATE, Pace
 
 
 def _callers(text: str) -> str:
@@ -38,3 +39,14 @@ class Config(ServiceConfig):
         le=14 * 86_400,
         description="how long a gateway's silence is borne before a fact is told with what is known",
     )
+    account_rate: float = Field(
+        default=RATE,
+        gt=0,
+        le=1000,
+        description="works a second on one gateway account, each up to five requests; stay below the gateway's limit",
+    )
+
+    @property
+    def pace(self) -> Pace:
+        """How fast one account may be asked; a second's worth may be under way, at least the standard."""
+        return Pace(self.account_rate, max(self.account_rate, BURST), max(int(self.account_rate), AT_ONCE))

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -10,8 +11,14 @@ from urllib.parse import urljoin
 import aiohttp
 
 NEW_CARD = {"number": "4242 4242 4242 4242", "expiry": "04 / 34", "cvc": "123", "name": "A. Customer"}
-PAGES = 12
+PAGES = 20
 """Pages that a customer looks at before giving up."""
+
+LOOK_AGAIN = 0.7
+"""Seconds until a customer looks again at a page that says it is working."""
+
+SETTLED = ("settled", "gone", "saved")
+"""What a page says when the case was settled before the customer came."""
 
 
 @dataclass
@@ -71,6 +78,7 @@ class Customers:
         self._last = 0
         self.mails: Counter[str] = Counter()
         self.mended = 0
+        self.overtaken = 0
         self.gave_up: list[str] = []
 
     async def live(self, stopping: asyncio.Event) -> None:
@@ -100,25 +108,38 @@ class Customers:
         """Open a pay link and enter a new card, page by page."""
         async with self._at_once, aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
             try:
-                if await self._through_the_pages(browser, link):
-                    self.mended += 1
-                    return
-                self.gave_up.append(f"{address}: no page led on")
+                state = await self._through_the_pages(browser, link)
             except (aiohttp.ClientError, TimeoutError) as error:
-                self.gave_up.append(f"{address}: {error!r}")
+                state = repr(error)
+        if state == "passed":
+            self.mended += 1
+        elif state in SETTLED:
+            self.overtaken += 1
+        else:
+            self.gave_up.append(f"{address}: {state}")
 
-    async def _through_the_pages(self, browser: aiohttp.ClientSession, link: str) -> bool:
-        """Open the link, ask for a new card, type it, and come back; tell whether the last page says that it passed."""
+    async def _through_the_pages(self, browser: aiohttp.ClientSession, link: str) -> str:
+        """Open the link, ask for a new card, type it, and come back; give what the last page says of itself."""
         answer = await browser.get(link)
         for _ in range(PAGES):
             html, url = await answer.text(), str(answer.url)
-            form = _way_on(forms(html))
-            if form is None:
-                return url.startswith(self._portal_url) and 'data-state="passed"' in html
-            data = {**form.fields, **{name: NEW_CARD[name] for name in form.fields if name in NEW_CARD}}
-            headers = {"Origin": "/".join(url.split("/")[:3]), "Referer": url}
-            answer = await browser.post(urljoin(url, form.action), data=data, headers=headers)
-        return False
+            form, state = _way_on(forms(html)), _state(html)
+            if form is not None:
+                data = {**form.fields, **{name: NEW_CARD[name] for name in form.fields if name in NEW_CARD}}
+                headers = {"Origin": "/".join(url.split("/")[:3]), "Referer": url}
+                answer = await browser.post(urljoin(url, form.action), data=data, headers=headers)
+            elif state in ("working", "notyet"):
+                await asyncio.sleep(LOOK_AGAIN)
+                answer = await browser.get(url)
+            else:
+                return state
+        return "too many pages"
+
+
+def _state(html: str) -> str:
+    """What a page of ours says that it shows."""
+    found = re.search(r'data-state="([a-z]+)"', html)
+    return found[1] if found else "a page of somebody else's"
 
 
 def _way_on(found: list[Form]) -> Form | None:

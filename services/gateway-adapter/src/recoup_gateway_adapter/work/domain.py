@@ -44,6 +44,18 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How fast one account may be asked: works a second, saved up to a second's worth, and how many at a time."""
+
+    rate: float = RATE
+    burst: float = BURST
+    at_once: int = AT_ONCE
+
+
+STANDARD = Pace()
+
+
+@dataclass(frozen=True)
 class Flow:
     """An account's standing. `tokens`: works it may start at `refilled_at`."""
 
@@ -88,13 +100,13 @@ class RefusesUs:
 Health = Healthy | Failing | Busy | RefusesUs
 
 
-def refilled(flow: Flow, now: datetime) -> Flow:
+def refilled(flow: Flow, now: datetime, pace: Pace = STANDARD) -> Flow:
     """Give the account's standing now."""
-    gained = max(0.0, (now - flow.refilled_at).total_seconds()) * RATE
-    return replace(flow, tokens=min(BURST, flow.tokens + gained), refilled_at=max(now, flow.refilled_at))
+    gained = max(0.0, (now - flow.refilled_at).total_seconds()) * pace.rate
+    return replace(flow, tokens=min(pace.burst, flow.tokens + gained), refilled_at=max(now, flow.refilled_at))
 
 
-def allowance(flow: Flow, leased: int, now: datetime) -> int:
+def allowance(flow: Flow, leased: int, now: datetime, pace: Pace = STANDARD) -> int:
     """Tell how many works of a refilled account may start now.
 
     Args:
@@ -104,7 +116,7 @@ def allowance(flow: Flow, leased: int, now: datetime) -> int:
         return 0
     if flow.probing:
         return 1 if leased == 0 else 0
-    return max(0, min(int(flow.tokens), AT_ONCE - leased))
+    return max(0, min(int(flow.tokens), pace.at_once - leased))
 
 
 def shares(allowances: Sequence[int], slots: int) -> list[int]:

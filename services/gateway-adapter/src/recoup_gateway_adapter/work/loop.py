@@ -13,7 +13,7 @@ from recoup_chassis.errors import is_retryable
 from recoup_chassis.postgres import Database
 from recoup_chassis.telemetry import log
 from recoup_gateway_adapter.work import metrics, store
-from recoup_gateway_adapter.work.domain import Kind
+from recoup_gateway_adapter.work.domain import STANDARD, Kind, Pace
 from recoup_gateway_adapter.work.store import Work
 
 LEASE = timedelta(seconds=15)
@@ -35,6 +35,7 @@ class Executor:
 
     Args:
         runners: who does which kind of work.
+        pace: how fast one account may be asked.
     """
 
     def __init__(
@@ -42,11 +43,12 @@ class Executor:
         database: Database,
         runners: Mapping[Kind, Runner],
         *,
+        pace: Pace = STANDARD,
         slots: int = SLOTS,
         name: str = "executor",
     ) -> None:
         self.name = name
-        self._database, self._runners, self._slots = database, runners, slots
+        self._database, self._runners, self._pace, self._slots = database, runners, pace, slots
         self._running: dict[asyncio.Task[None], UUID] = {}
 
     async def serve(self, stopping: asyncio.Event) -> None:
@@ -79,7 +81,7 @@ class Executor:
         lease = uuid4()
         try:
             async with self._database.transaction(()) as tx:
-                claimed = await store.claim(tx, lease, tx.real_now + LEASE, free)
+                claimed = await store.claim(tx, lease, tx.real_now + LEASE, free, self._pace)
         except Exception as error:
             if not is_retryable(error):
                 raise

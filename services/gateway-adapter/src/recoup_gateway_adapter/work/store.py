@@ -9,7 +9,7 @@ from uuid import UUID
 from recoup_chassis.postgres import Tx, columns
 from recoup_chassis.queries import load
 from recoup_gateway_adapter.work import domain
-from recoup_gateway_adapter.work.domain import Flow, Health, Healthy, Kind
+from recoup_gateway_adapter.work.domain import Flow, Health, Healthy, Kind, Pace
 
 LOOKED_AT = 1000
 """Rows that a look at the queue reads, before it looks account by account."""
@@ -61,7 +61,9 @@ async def put(tx: Tx, items: Sequence[Item]) -> None:
     await tx.execute(sql.put, *listed)
 
 
-async def claim(tx: Tx, lease_id: UUID, until: datetime, slots: int) -> list[Work]:
+async def claim(
+    tx: Tx, lease_id: UUID, until: datetime, slots: int, pace: Pace = domain.STANDARD
+) -> list[Work]:
     """Take up to `slots` items that are due, dealt out fairly over their accounts."""
     now = tx.real_now
     found = await tx.fetch(sql.accounts_due, now, LOOKED_AT)
@@ -71,8 +73,10 @@ async def claim(tx: Tx, lease_id: UUID, until: datetime, slots: int) -> list[Wor
         return []
     due = columns([(row["merchant_id"], row["account_id"]) for row in found], 2)
     taken = await tx.fetch(sql.take_flows, *due, now, ACCOUNTS_AT_ONCE)
-    flows = [domain.refilled(_flow(row), now) for row in taken]
-    allowed = [domain.allowance(flow, row["leased"], now) for flow, row in zip(flows, taken, strict=True)]
+    flows = [domain.refilled(_flow(row), now, pace) for row in taken]
+    allowed = [
+        domain.allowance(flow, row["leased"], now, pace) for flow, row in zip(flows, taken, strict=True)
+    ]
     dealt = zip(flows, domain.shares(allowed, slots), strict=True)
     chosen = [(flow, share) for flow, share in dealt if share]
     if not chosen:
