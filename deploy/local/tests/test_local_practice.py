@@ -9,6 +9,8 @@ from recoup_local.practice import start_practice_gateway
 from recoup_local.run import Run
 from recoup_local.state import LocalError
 
+pytestmark = pytest.mark.slow  # whole processes start and are killed
+
 
 async def test_it_comes_back_at_its_place_with_its_token_after_a_kill() -> None:
     async with Run() as run:

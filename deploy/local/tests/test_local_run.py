@@ -14,6 +14,8 @@ from recoup_local.eventually import eventually
 from recoup_local.processes import Identity, end, marked
 from recoup_local.run import KEPT_RUNS, Run, living
 
+pytestmark = pytest.mark.slow  # whole processes start and are killed
+
 SHELL_WITH_CHILDREN = ["sh", "-c", "(setsid sleep 1001 &) ; sleep 1002 & sleep 1003"]
 DEAF = ["sh", "-c", "trap '' TERM; echo deaf; while true; do sleep 1; done"]
 LAUNCHER = f"""

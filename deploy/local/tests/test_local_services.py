@@ -15,6 +15,8 @@ from recoup_local.run import Run
 from recoup_local.services import Service, console_script, run_command
 from recoup_local.state import LocalError
 
+pytestmark = pytest.mark.slow  # whole processes start and are killed
+
 MINIATURE = """
 import asyncio, os, signal, subprocess, sys
 from aiohttp import web

@@ -15,6 +15,8 @@ from recoup_local.run import Run
 from recoup_local.state import LocalError
 from recoup_local.up import FILE, Up, down, up
 
+pytestmark = pytest.mark.slow  # whole processes start and are killed
+
 FAMILY = ["sh", "-c", "(setsid sleep 1006 &) ; sleep 1007 & sleep 1008"]
 
 
