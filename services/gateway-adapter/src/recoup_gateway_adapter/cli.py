@@ -1,11 +1,18 @@
-"""The command line: serve, migrate, republish, quarantine, reseal."""
+"""The command line: serve, migrate, republish, quarantine, reseal, stop, resume, decide."""
+
+import argparse
+from typing import Any
+from uuid import UUID
 
 from recoup_chassis import commands
 from recoup_chassis.config import read
 from recoup_chassis.service import connect
+from recoup_events.values import AttemptState
 from recoup_gateway_adapter import app
 from recoup_gateway_adapter.accounts import store as accounts
 from recoup_gateway_adapter.accounts.sealing import Vault
+from recoup_gateway_adapter.charging import store as attempts
+from recoup_gateway_adapter.charging.handlers import decide
 from recoup_gateway_adapter.config import Config
 from recoup_gateway_adapter.facts.republish import republish
 
@@ -23,7 +30,20 @@ def main() -> int:
     again.set_defaults(run=lambda _: _republish(read(Config)))
     sealing = choices.add_parser("reseal", help="seal every secret with the newest of SEALING_KEYS")
     sealing.set_defaults(run=lambda _: _reseal(read(Config)))
+    _add_charging(choices)
     return commands.run(whole)
+
+
+def _add_charging(choices: Any) -> None:
+    stopping = choices.add_parser("stop", help="charge nothing and end nothing, for anybody, until `resume`")
+    stopping.set_defaults(run=lambda _: _stop(read(Config), stopped=True))
+    resuming = choices.add_parser("resume", help="charge again")
+    resuming.set_defaults(run=lambda _: _stop(read(Config), stopped=False))
+    deciding = choices.add_parser("decide", help="say what became of an attempt that no look-up could tell")
+    deciding.add_argument("merchant")
+    deciding.add_argument("attempt", type=UUID)
+    deciding.add_argument("outcome", choices=("succeeded", "declined", "not_sent"))
+    deciding.set_defaults(run=lambda args: _decide(read(Config), args))
 
 
 async def _republish(config: Config) -> dict[str, int]:
@@ -40,3 +60,14 @@ async def _reseal(config: Config) -> dict[str, int]:
             async with database.transaction([account.merchant_id]) as tx:
                 await accounts.reseal(tx, vault, account.account_id)
     return {"accounts": len(all_accounts)}
+
+
+async def _stop(config: Config, *, stopped: bool) -> dict[str, bool]:
+    async with await connect(app.NAME, config) as database, database.transaction(()) as tx:
+        await attempts.stop_everything(tx, stopped=stopped)
+    return {"stopped": stopped}
+
+
+async def _decide(config: Config, args: argparse.Namespace) -> dict[str, bool]:
+    async with await connect(app.NAME, config) as database, database.transaction([args.merchant]) as tx:
+        return {"decided": await decide(tx, args.merchant, args.attempt, AttemptState(args.outcome))}

@@ -7,6 +7,7 @@ import pytest
 
 from recoup_events.values import AttemptState as S
 from recoup_gateway_adapter.accounts import store as accounts
+from recoup_gateway_adapter.charging import store
 from recoup_local.eventually import eventually
 
 Bench = Any
@@ -171,6 +172,16 @@ async def test_the_stop_switch_holds_every_charge_until_it_is_lifted(
     await shop.setting("stop", lifted)
     await bench.step(shop)
     assert len(await shop.captures()) == 1
+
+
+async def test_the_operator_stops_everybody(bench: Bench, shop: Shop) -> None:
+    customer, card, invoice = await shop.owing("ok")
+    await shop.try_now(customer, card, invoice)
+    for stopped, captures in ((True, 0), (False, 1)):
+        async with bench.database.transaction(()) as tx:
+            await store.stop_everything(tx, stopped=stopped)
+        await bench.step(shop)
+        assert len(await shop.captures()) == captures
 
 
 async def test_while_something_of_the_customers_is_in_quarantine_nothing_is_charged(

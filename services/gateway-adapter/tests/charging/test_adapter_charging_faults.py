@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from recoup_events.values import AttemptState as S
+from recoup_gateway_adapter.charging import handlers
 from recoup_gateway_adapter.charging.domain import LOOK_UP_AFTER
 from recoup_gateway_adapter.work.domain import Kind
 from recoup_local.eventually import eventually
@@ -174,6 +175,35 @@ async def test_after_five_days_of_silence_a_person_must_decide(bench: Bench, sho
     assert (await shop.said("attempt.updated"))[-1]["reason"] == "needs_person"
     assert await shop.locked(invoice), "nothing else is asked for the invoice meanwhile"
     assert not await shop.work()
+    async with shop.database.transaction([shop.merchant_id]) as tx:
+        assert await handlers.decide(tx, shop.merchant_id, attempt.attempt_id, S.NOT_SENT)
+        assert not await handlers.decide(tx, shop.merchant_id, attempt.attempt_id, S.SUCCEEDED), "once"
+    assert (await shop.said("attempt.updated"))[-1]["reason"] == "decided_by_person"
+    assert not await shop.locked(invoice)
+
+
+async def test_an_account_that_refused_us_is_asked_again_at_once_when_its_key_is_new(
+    bench: Bench, shop: Shop
+) -> None:
+    customer, card, invoice = await shop.owing("ok")
+    await shop.faults({"kind": "error", "match": PAY, "status": 401, "count": 1})
+    await shop.try_now(customer, card, invoice)
+    await bench.step(shop)
+    assert await bench.claim() == []
+    body = {
+        "gateway": "stripe",
+        "name": "A shop",
+        "livemode": False,
+        "base_url": shop.address,
+        "api_key": shop.api_key,
+        "webhook_secret": "whsec_test_secret",
+        "api_version": shop.version,
+    }
+    status, _ = await shop.ask("PUT", f"/accounts/{shop.account_id}", body)
+    assert status == 200
+    (work,) = await eventually(bench.claim)
+    await bench.charging.run(work)
+    assert len(await shop.captures()) == 1
 
 
 async def _closed(shop: Shop) -> str | None:

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from recoup_gateway_adapter.charging.domain import Answer, InFlight, NoAnswer, Refused, Unprocessed
+from recoup_gateway_adapter.charging.domain import (
+    Answer,
+    InFlight,
+    NoAnswer,
+    Refused,
+    Unprocessed,
+    idempotency_key,
+)
 from recoup_gateway_adapter.gateways.stripe.charges import (
     REFUSED_FOR,
     THROTTLED_FOR,
@@ -13,7 +20,7 @@ from recoup_gateway_adapter.gateways.stripe.charges import (
     meaning_of,
     pay_body,
 )
-from recoup_gateway_adapter.gateways.stripe.client import Answered, Reply, Silence, encoded
+from recoup_gateway_adapter.gateways.stripe.client import Answered, Reply, Silence, encoded, segment
 
 
 def answered(status: int, retry_after: float | None = None, **error: Any) -> Answered:
@@ -57,3 +64,18 @@ def test_the_bytes_of_a_charge_are_the_same_each_time() -> None:
     assert encoded([("expand[]", "a b"), ("url", "https://x/?a=1&b=2")]) == (
         b"expand[]=a+b&url=https%3A%2F%2Fx%2F%3Fa%3D1%26b%3D2"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("in_1", "in_1"), ("../charges/ch_1", "..%2Fcharges%2Fch_1"), ("..", "-"), ("a?b#c", "a%3Fb%23c")],
+)
+def test_an_id_never_leads_to_another_path(name: str, written: str) -> None:
+    assert segment(name) == written
+
+
+def test_a_key_is_one_of_its_invoice_and_number_and_never_too_long() -> None:
+    assert idempotency_key("m_1", "acct_1", "in_1", 2) == "recoup:m_1:acct_1:in_1:2"
+    long = [idempotency_key("m_1", "acct_1", "in_" + "x" * 250 + end, n) for end in "ab" for n in (1, 2)]
+    assert len(set(long)) == 4
+    assert max(map(len, long)) <= 255

@@ -12,6 +12,7 @@ from recoup_gateway_adapter.accounts.domain import NewAccount
 from recoup_gateway_adapter.accounts.doors import Doors
 from recoup_gateway_adapter.accounts.sealing import Vault
 from recoup_gateway_adapter.internal import Problem, Refusal
+from recoup_gateway_adapter.work import store as work
 
 MerchantId = Annotated[str, Path(pattern=r"^[^\x00-\x1f]{1,64}$")]
 AccountId = Annotated[str, Path(pattern=r"^[a-zA-Z0-9_-]{3,64}$")]
@@ -74,6 +75,7 @@ def routes(database: Database, vault: Vault, doors: Doors) -> APIRouter:
         async with database.transaction([merchant_id]) as tx:
             if not await store.put(tx, vault, new):
                 raise Refusal(409, "account_taken", f"account id {account_id} is taken; choose another")
+            await work.reopen(tx, merchant_id, account_id)
         doors.forget(account_id)
         return AccountAnswer(account_id=account_id, webhook_path=f"/webhooks/{body.gateway}/{account_id}")
 

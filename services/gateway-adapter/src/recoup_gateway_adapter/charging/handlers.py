@@ -67,6 +67,20 @@ async def outcome_known(tx: Tx, outcomes: Sequence[ChargeOutcome]) -> None:
     )
 
 
+async def decide(tx: Tx, merchant_id: str, attempt_id: UUID, state: AttemptState) -> bool:
+    """Settle by a person's word what no look-up could tell, and say it; False where there is no such attempt."""
+    found = await store.get(tx, merchant_id, [attempt_id])
+    await tx.lock_customers((merchant_id, attempt.customer_id) for attempt in found)
+    attempt = await store.lock_open(tx, merchant_id, attempt_id)
+    change = domain.decided(attempt, state) if attempt else None
+    if attempt is None or change is None:
+        return False
+    await apply(tx, attempt, change)
+    if change.attempt.state not in SAID:
+        await tx.emit([attempt_updated(tx, change.attempt)])
+    return True
+
+
 async def collection_is_on(tx: Tx, account: AccountRef, invoices: Sequence[tuple[str, str]]) -> None:
     """Take over failed invoices that the gateway would charge by itself: (customer, invoice) each.
 

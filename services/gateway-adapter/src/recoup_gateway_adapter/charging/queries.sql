@@ -112,12 +112,14 @@ SELECT held_for, held_by FROM invoice_locks
 WHERE merchant_id = $1 AND account_id = $2 AND invoice_id = $3 FOR UPDATE
 
 -- name: planned_of_invoice
--- $1: merchant, $2: account, $3: invoice; those that are queued, so not those that wait for their turn in a session
+-- $1: merchant, $2: account, $3: invoice; those that are queued and not in an executor's hands, so not those that
+-- wait for their turn in a session, nor the one that takes over
 SELECT attempt_id FROM attempts
 WHERE merchant_id = $1 AND account_id = $2 AND invoice_id = $3 AND state = 'planned'
   AND EXISTS (SELECT FROM gateway_work AS work WHERE work.merchant_id = attempts.merchant_id
               AND work.account_id = attempts.account_id AND work.kind = 'attempt'
-              AND work.subject = attempts.attempt_id::text)
+              AND work.subject = attempts.attempt_id::text
+              AND (work.lease_id IS NULL OR work.due_at <= now()))
 
 -- name: rest_of_session
 -- $1: merchant, $2: card session
@@ -140,3 +142,7 @@ FROM attempt_states GROUP BY state
 
 -- name: everything_stopped
 SELECT stopped FROM stop_everything
+
+-- name: stop_everything
+-- $1: whether nothing is charged and nothing is ended, for anybody
+UPDATE stop_everything SET stopped = $1

@@ -229,6 +229,11 @@ async def stopped_by(tx: Tx, account: Account) -> str | None:
     return None
 
 
+async def stop_everything(tx: Tx, *, stopped: bool) -> None:
+    """Turn the operator's stop switch, over all merchants."""
+    await tx.execute(sql.stop_everything, stopped)
+
+
 async def account_of(tx: Tx, vault: Vault, merchant_id: str, account_id: str) -> Account | None:
     """Give an account that may be asked; None where it is disabled or not the merchant's."""
     account = (await accounts.opened(tx, vault, [account_id])).get(account_id)

@@ -123,3 +123,8 @@ SELECT closed_because, count(*) AS n FROM account_flow WHERE closed_because IS N
 -- $1: now (real time)
 SELECT kind, count(*) AS n, extract(epoch FROM $1 - min(due_at))::double precision AS oldest
 FROM gateway_work WHERE due_at <= $1 GROUP BY kind
+
+-- name: hasten
+-- $1: merchant, $2: account, $3: now (real time). What waits is due, but for what is being run.
+UPDATE gateway_work SET due_at = $3
+WHERE merchant_id = $1 AND account_id = $2 AND lease_id IS NULL AND due_at > $3

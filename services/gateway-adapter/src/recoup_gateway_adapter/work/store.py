@@ -135,5 +135,11 @@ async def report(tx: Tx, merchant_id: str, account_id: str, health: Health) -> F
     return flow
 
 
+async def reopen(tx: Tx, merchant_id: str, account_id: str) -> None:
+    """Ask an account again at once: somebody has mended it, for instance by a new key."""
+    await report(tx, merchant_id, account_id, Healthy())
+    await tx.execute(sql.hasten, merchant_id, account_id, tx.real_now)
+
+
 def _flow(row: Mapping[str, Any]) -> Flow:
     return Flow(**{name: value for name, value in row.items() if name != "leased"})

@@ -1,10 +1,14 @@
 """A charge attempt and the states it may pass through."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from recoup_events.values import AttemptState, TryKind
+
+KEY_LENGTH = 255
+"""Characters that a key may have at Stripe (docs.stripe.com/api/idempotent_requests)."""
 
 KEY_MARGIN = timedelta(hours=4)
 """A key is used no longer than the gateway keeps it, less this."""
@@ -99,8 +103,12 @@ class Change:
 
 
 def idempotency_key(merchant_id: str, account_id: str, invoice_id: str, number: int) -> str:
-    """Give the key of an invoice's attempt: the same for ever; at most 255 characters for ids of up to 64."""
-    return f"recoup:{merchant_id}:{account_id}:{invoice_id}:{number}"
+    """Give the key of an invoice's attempt: the same for ever, at most 255 characters."""
+    key = f"recoup:{merchant_id}:{account_id}:{invoice_id}:{number}"
+    if len(key) <= KEY_LENGTH:
+        return key
+    named = f"{merchant_id}\0{account_id}\0{invoice_id}".encode()
+    return f"recoup:{hashlib.sha256(named).hexdigest()}:{number}"
 
 
 def key_is_young(attempt: Attempt, now: datetime, window: timedelta) -> bool:

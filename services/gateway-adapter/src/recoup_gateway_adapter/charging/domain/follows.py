@@ -29,7 +29,7 @@ from recoup_gateway_adapter.charging.domain.answers import (
     Unclear,
     Unprocessed,
 )
-from recoup_gateway_adapter.charging.domain.attempt import Attempt, Change
+from recoup_gateway_adapter.charging.domain.attempt import SETTLED, Attempt, Change
 
 REPEAT_AFTER = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=60))
 """How long after a silence the same request is sent again: three times, then the outcome is unknown."""
@@ -190,6 +190,13 @@ def told(attempt: Attempt, fact: ChargeOutcome, now: datetime) -> Change | None:
             return _outcome(attempt, Processing(fact.charge_id, fact.payment_intent_id), now)
         case ChargeResult.PENDING | ChargeResult.REQUIRES_ACTION:
             return None
+
+
+def decided(attempt: Attempt, state: AttemptState) -> Change | None:
+    """Settle, by a person's word, an attempt that no look-up could tell; None where it is not such a one."""
+    if attempt.state is not AttemptState.UNKNOWN or state not in SETTLED:
+        return None
+    return Change(attempt.moved(state, "decided_by_person"), None)
 
 
 def session_goes_on(attempt: Attempt) -> bool | None:

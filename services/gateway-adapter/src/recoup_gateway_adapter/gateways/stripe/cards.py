@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from recoup_gateway_adapter.charging.domain import NoAnswer, Refused, Unprocessed
 from recoup_gateway_adapter.gateways.stripe.charges import meaning_of
-from recoup_gateway_adapter.gateways.stripe.client import Answered, Json, Reply, StripeClient
+from recoup_gateway_adapter.gateways.stripe.client import Answered, Json, Reply, StripeClient, segment
 
 METADATA = "recoup_card_session"
 """Names our session in Stripe's objects."""
@@ -81,7 +81,7 @@ async def read_page(client: StripeClient, gateway_session_id: str) -> Entered | 
     """Read whether the customer has entered a card."""
     reply = await client.request(
         "GET",
-        f"/v1/checkout/sessions/{gateway_session_id}",
+        f"/v1/checkout/sessions/{segment(gateway_session_id)}",
         [("expand[]", "setup_intent.payment_method")],
     )
     if not isinstance(reply, Answered) or not reply.ok:
@@ -103,14 +103,14 @@ async def make_default(
     """
     reply = await client.request(
         "POST",
-        f"/v1/customers/{customer_id}",
+        f"/v1/customers/{segment(customer_id)}",
         [("invoice_settings[default_payment_method]", instrument_id)],
     )
     if not isinstance(reply, Answered) or not reply.ok:
         return _failure(reply)
     for subscription in subscriptions:
         reply = await client.request(
-            "POST", f"/v1/subscriptions/{subscription}", [("default_payment_method", instrument_id)]
+            "POST", f"/v1/subscriptions/{segment(subscription)}", [("default_payment_method", instrument_id)]
         )
         if isinstance(reply, Answered) and reply.ok:
             continue

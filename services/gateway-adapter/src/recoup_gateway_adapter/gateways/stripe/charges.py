@@ -31,6 +31,7 @@ from recoup_gateway_adapter.gateways.stripe.client import (
     Silence,
     StripeClient,
     encoded,
+    segment,
 )
 
 KEY_WINDOW = timedelta(hours=24)
@@ -80,7 +81,9 @@ def pay_body(instrument_id: str | None, *, off_session: bool) -> bytes:
 
 async def pay(client: StripeClient, invoice_id: str, body: bytes, idempotency_key: str) -> Paid:
     """Ask for the charge, once. The same bytes with the same key never charge twice within `KEY_WINDOW`."""
-    reply = await client.send("POST", f"/v1/invoices/{invoice_id}/pay", body, idempotency_key=idempotency_key)
+    reply = await client.send(
+        "POST", f"/v1/invoices/{segment(invoice_id)}/pay", body, idempotency_key=idempotency_key
+    )
     match reply:
         case Answered(status=402):
             return await _not_paid(client, invoice_id, reply)
@@ -95,7 +98,7 @@ async def read_invoice(
 ) -> Read | Missing | Unprocessed | NoAnswer:
     """Read an invoice and its payment; consistent, never from a search. `with_charges`: its charges too."""
     path = "payments.data.payment.payment_intent" if client.modern else "payment_intent"
-    reply = await client.request("GET", f"/v1/invoices/{invoice_id}", [("expand[]", path)])
+    reply = await client.request("GET", f"/v1/invoices/{segment(invoice_id)}", [("expand[]", path)])
     if isinstance(reply, Silence) or not reply.ok:
         return _unread(reply)
     intent = intent_of(reply.json)
@@ -112,7 +115,7 @@ async def turn_collection_off(
     client: StripeClient, invoice_id: str
 ) -> Read | Missing | Unprocessed | NoAnswer:
     """Tell Stripe to leave an invoice to us, and read whether it does. Safe to repeat."""
-    reply = await client.request("POST", f"/v1/invoices/{invoice_id}", [("auto_advance", "false")])
+    reply = await client.request("POST", f"/v1/invoices/{segment(invoice_id)}", [("auto_advance", "false")])
     if isinstance(reply, Silence) or not reply.ok:
         return _unread(reply)
     return await read_invoice(client, invoice_id)
@@ -122,7 +125,7 @@ async def instrument_belongs(
     client: StripeClient, instrument_id: str, customer_id: str
 ) -> bool | Unprocessed | NoAnswer:
     """Tell whether an instrument is still there and the customer's: a removed one is never charged."""
-    reply = await client.request("GET", f"/v1/payment_methods/{instrument_id}")
+    reply = await client.request("GET", f"/v1/payment_methods/{segment(instrument_id)}")
     if isinstance(reply, Answered) and reply.ok:
         return bool(reply.json.get("customer") == customer_id)
     unread = _unread(reply)
@@ -226,7 +229,7 @@ async def _charge(client: StripeClient, charge_id: str | None) -> tuple[Json, ..
     """Read a charge to be observed; its webhook tells the same if this fails."""
     if charge_id is None:
         return ()
-    reply = await client.request("GET", f"/v1/charges/{charge_id}")
+    reply = await client.request("GET", f"/v1/charges/{segment(charge_id)}")
     return (reply.json,) if isinstance(reply, Answered) and reply.ok else ()
 
 

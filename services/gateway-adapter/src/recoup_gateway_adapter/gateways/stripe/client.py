@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 import aiohttp
 
@@ -76,6 +76,11 @@ def outgoing() -> Http:
     return aiohttp.ClientSession(connector=connector, trust_env=False)
 
 
+def segment(name: str) -> str:
+    """Write an id as one segment of a path, whatever characters it has; dots alone would lead elsewhere."""
+    return quote(name, safe="") if name.strip(".") else "-"
+
+
 def encoded(form: Form) -> bytes:
     """Write a form, `application/x-www-form-urlencoded`, in the order given."""
     return "&".join(f"{quote_plus(name, safe='[]')}={quote_plus(value)}" for name, value in form).encode()
@@ -121,7 +126,12 @@ class StripeClient:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
         try:
             async with self._session.request(
-                method, self._base + path, data=body, headers=headers, timeout=timeout, allow_redirects=False
+                method,
+                self._base + path,
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
             ) as response:
                 return await _read(response)
         except aiohttp.ClientConnectorError as never:

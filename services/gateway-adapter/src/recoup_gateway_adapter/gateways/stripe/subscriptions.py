@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from recoup_events.values import SubscriptionStatus
 from recoup_gateway_adapter.charging.domain import NoAnswer, Refused, Unprocessed
 from recoup_gateway_adapter.gateways.stripe.charges import meaning_of
-from recoup_gateway_adapter.gateways.stripe.client import Answered, Json, Reply, StripeClient
+from recoup_gateway_adapter.gateways.stripe.client import Answered, Json, Reply, StripeClient, segment
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,21 @@ Failure = Unprocessed | NoAnswer | Refused
 
 async def read(client: StripeClient, subscription_id: str) -> SubscriptionSeen | Failure:
     """Read a subscription; one that is gone is refused with `resource_missing`."""
-    return _seen(await client.request("GET", f"/v1/subscriptions/{subscription_id}"))
+    return _seen(await client.request("GET", f"/v1/subscriptions/{segment(subscription_id)}"))
 
 
 async def cancel(client: StripeClient, subscription_id: str) -> SubscriptionSeen | Failure:
     """Cancel now, without a last invoice. Repeated, it is refused with `resource_missing`."""
-    return _seen(await client.request("DELETE", f"/v1/subscriptions/{subscription_id}"))
+    return _seen(await client.request("DELETE", f"/v1/subscriptions/{segment(subscription_id)}"))
 
 
 async def pause(client: StripeClient, subscription_id: str) -> SubscriptionSeen | Failure:
     """Leave later invoices in draft. Safe to repeat."""
     return _seen(
         await client.request(
-            "POST", f"/v1/subscriptions/{subscription_id}", [("pause_collection[behavior]", "keep_as_draft")]
+            "POST",
+            f"/v1/subscriptions/{segment(subscription_id)}",
+            [("pause_collection[behavior]", "keep_as_draft")],
         )
     )
 
