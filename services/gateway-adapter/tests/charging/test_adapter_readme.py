@@ -1,0 +1,17 @@
+"""The README's state diagram is the state machine."""
+
+import re
+from pathlib import Path
+
+from recoup_gateway_adapter.charging.domain import MOVES
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_diagram_shows_the_moves_that_there_are() -> None:
+    drawn = {
+        (was, becomes)
+        for was, becomes in re.findall(r"^ {4}(\w+) --> (\w+)", README.read_text(), re.MULTILINE)
+        if was != becomes
+    }
+    assert drawn == {(was.value, becomes.value) for was, following in MOVES.items() for becomes in following}
