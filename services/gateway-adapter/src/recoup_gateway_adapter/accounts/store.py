@@ -137,12 +137,6 @@ async def owned(tx: Tx) -> list[AccountRef]:
     return [AccountRef(row["account_id"], row["merchant_id"], row["gateway"]) for row in rows]
 
 
-async def owner_of(tx: Tx, account_id: str) -> AccountRef | None:
-    """Give whose an account is."""
-    row = await tx.fetchrow(sql.owner, account_id)
-    return AccountRef(account_id, row["merchant_id"], row["gateway"]) if row else None
-
-
 async def pause_collection(tx: Tx, account_id: str, *, paused: bool) -> None:
     """Charge nothing on an account, for instance because it refuses us; or charge again."""
     await tx.execute(sql.pause_collection, account_id, paused)

@@ -50,8 +50,9 @@ NEEDS_AUTHENTICATION = frozenset(
 )
 """Codes after which the customer must authenticate (docs.stripe.com/declines/codes, docs.stripe.com/error-codes)."""
 
-RISK_REASONS = {"highest_risk_level": "fraudulent", "rule": "fraudulent"}
-"""What Radar blocked has no decline code on the charge (docs.stripe.com/api/charges/object#charge_object-outcome)."""
+SAYS_WHY = frozenset({"issuer_declined", "blocked"})
+"""Types of outcome whose reason is a code: the issuer's, or why Stripe blocked it itself
+(docs.stripe.com/api/charges/object#charge_object-outcome)."""
 
 
 def observations_of(thing: Json, *, at: datetime, request_key: str | None = None) -> list[Observation]:
@@ -168,10 +169,8 @@ def _charged_instrument(thing: Json) -> Any:
 
 def _charge_decline(thing: Json) -> Decline:
     outcome = inner(thing, "outcome")
-    reason = text(outcome.get("reason"))
-    failure = text(thing.get("failure_code"))
-    code = reason if outcome.get("type") == "issuer_declined" else RISK_REASONS.get(reason or "")
-    return _decline(code or failure, outcome)
+    reason = text(outcome.get("reason")) if outcome.get("type") in SAYS_WHY else None
+    return _decline(reason or text(thing.get("failure_code")), outcome)
 
 
 def _decline(code: str | None, words: Json) -> Decline:
