@@ -47,7 +47,9 @@ async def let_go(state: Path, *extra: Identity) -> Run:
     await eventually(lambda: len(list(marked(run.id))) >= 4)
     processes = {name: process.identity for name, process in run.processes.items()}
     processes |= {f"extra-{number}": identity for number, identity in enumerate(extra)}
-    Up(run.id, processes, (str(data),), {"logs": str(run.logs)}, {"notifier": {"SECRET": "s"}}).write(state)
+    Up(run.id, processes, (str(data),), {"logs": str(run.logs)}, {"notifier": {"SECRET": "s"}}, {}).write(
+        state
+    )
     await run.let_go()
     return run
 

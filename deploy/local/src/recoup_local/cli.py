@@ -1,6 +1,7 @@
-"""Command line: `recoup-local up | down | status | in SERVICE COMMAND…`."""
+"""Command line: `recoup-local up | down | status | renew | in SERVICE COMMAND…`."""
 
 import argparse
+import asyncio
 import sys
 
 from recoup_local import up as house_up
@@ -14,6 +15,11 @@ def main() -> None:
     commands.add_parser("up", help="start everything and leave it running")
     commands.add_parser("down", help="end it all")
     commands.add_parser("status", help="what is up, and where")
+    renewing = commands.add_parser("renew", help="let renewals of the sandbox merchant fail")
+    renewing.add_argument("--count", type=int, default=10, help="how many (%(default)s)")
+    renewing.add_argument(
+        "--seed", type=int, default=0, help="of the customers and their cards (%(default)s)"
+    )
     inside = commands.add_parser("in", help="run a service's command in its environment")
     inside.add_argument("service")
     inside.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -28,6 +34,9 @@ def main() -> None:
                 print(f"ended {', '.join(ended)}" if ended else "nothing was up")
             case "status":
                 show(house_up.Up.read(state_directory()))
+            case "renew":
+                for reason, count in asyncio.run(house_up.renew(told.count, told.seed)).items():
+                    print(f"  {count:>5} {reason.replace('_', ' ')}")
             case "in":
                 house_up.become(told.service, told.arguments)
             case other:

@@ -45,16 +45,7 @@ class PracticeGateway:
         Raises:
             LocalError: it refused; the message says why.
         """
-        headers = {"Authorization": f"Bearer {self.token}"}
-        timeout = aiohttp.ClientTimeout(total=300)
-        async with (
-            aiohttp.ClientSession(headers=headers, timeout=timeout) as http,
-            http.request(method, f"{self.url}/practice{path}", json=body) as answer,
-        ):
-            told = await answer.json()
-            if answer.status >= 400:
-                raise LocalError(f"the practice gateway refused {method} {path}: {told}")
-            return told
+        return await control(self.url, self.token, method, path, body)
 
     async def kill(self) -> None:
         """Crash it (kill -9)."""
@@ -76,6 +67,24 @@ class PracticeGateway:
             str(self.state),
         ]
         await self.run.start(NAME, argv, environment=self.environment).announcement()
+
+
+async def control(url: str, token: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    """Call `/practice<path>` of a gateway.
+
+    Raises:
+        LocalError: it refused; the message says why.
+    """
+    headers = {"Authorization": f"Bearer {token}"}
+    timeout = aiohttp.ClientTimeout(total=300)
+    async with (
+        aiohttp.ClientSession(headers=headers, timeout=timeout) as http,
+        http.request(method, f"{url}/practice{path}", json=body) as answer,
+    ):
+        told = await answer.json()
+        if answer.status >= 400:
+            raise LocalError(f"the practice gateway refused {method} {path}: {told}")
+        return told
 
 
 async def start_practice_gateway(

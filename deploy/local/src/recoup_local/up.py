@@ -13,12 +13,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from recoup_local.house import SERVICES, House, open_house
+from recoup_local.practice import control
 from recoup_local.processes import Identity, end, marked
 from recoup_local.run import Run
+from recoup_local.sandbox import Sandbox, open_sandbox
 from recoup_local.services import console_script
 from recoup_local.state import LocalError, state_directory
 
@@ -35,25 +38,38 @@ class Up:
     directories: tuple[str, ...]  # data, removed by `down`
     places: Mapping[str, str]  # what to open
     environments: Mapping[str, Mapping[str, str]]  # by service
+    practice: Mapping[
+        str, str
+    ]  # the sandbox account, and how the practice gateway is told to fail; may be empty
 
     @classmethod
-    def of(cls, run: Run, opened: House) -> Self:
-        """Describe a house."""
+    def of(cls, run: Run, opened: House, sandbox: Sandbox | None) -> Self:
+        """Describe a house, and the merchant that is connected to its practice gateway."""
         places = {
             "portal": opened.portal_url,
-            "merchant API": f"{opened.portal_url}/docs",
+            "merchant API": f"{opened.portal_url}/v1/docs",
             "webhooks": opened.ingest_url,
             "mail": opened.mail.url,
             **({"practice gateway": opened.practice.url} if opened.practice else {}),
             **{f"{name} metrics": f"{service.ops_url}/metrics" for name, service in opened.services.items()},
             "Kafka": opened.kafka.bootstrap_servers,
             "logs": str(run.logs),
+            **(
+                {"API key": sandbox.api_key, "fail renewals": ".venv/bin/recoup-local renew"}
+                if sandbox
+                else {}
+            ),
         }
         living = {
             name: process.identity for name, process in run.processes.items() if process.returncode is None
         }
         directories = tuple(str(path) for path in run.removed_at_the_end)
-        return cls(run.id, living, directories, places, opened.environments)
+        practice = (
+            {"account": sandbox.account_id, "url": sandbox.gateway.url, "token": sandbox.gateway.token}
+            if sandbox
+            else {}
+        )
+        return cls(run.id, living, directories, places, opened.environments, practice)
 
     @classmethod
     def read(cls, state: Path) -> Self | None:
@@ -116,13 +132,22 @@ async def _start(state: Path, services: list[str]) -> Up:
         opened = await open_house(run, services=services, say=print)
         print("starting the services")
         await opened.start(*services)
-        there = Up.of(run, opened)
+        sandbox = await _sandbox(opened) if set(services) == set(SERVICES) else None
+        there = Up.of(run, opened, sandbox)
         there.write(state)
     except BaseException:
         await run.close()
         raise
     await run.let_go()
     return there
+
+
+async def _sandbox(opened: House) -> Sandbox:
+    """Connect a sandbox merchant, whose clock shows real time until it is told otherwise."""
+    print("connecting a sandbox merchant to the practice gateway")
+    async with await open_sandbox(opened, begins=datetime.now(UTC)) as sandbox:
+        await sandbox.run_clock(1)
+        return sandbox
 
 
 @contextmanager
@@ -179,6 +204,21 @@ def become(service: str, arguments: list[str]) -> None:
         raise LocalError(f"{service} is no service: {', '.join(there.environments)}")
     program = str(console_script(service))
     os.execve(program, [program, *arguments], os.environ | there.environments[service])  # noqa: S606 - no shell is the point
+
+
+async def renew(count: int, seed: int) -> dict[str, int]:
+    """Let subscriptions of the sandbox merchant renew and fail; give how many for which reason.
+
+    Raises:
+        LocalError: nothing is up, or the practice gateway refuses.
+    """
+    there = Up.read(state_directory())
+    if there is None or not there.practice:
+        raise LocalError("no practice gateway is up: `make up`")
+    body = {"account": there.practice["account"], "count": count, "seed": seed}
+    told = await control(there.practice["url"], there.practice["token"], "POST", "/renewals", body)
+    reasons: dict[str, int] = told["by_reason"]
+    return reasons
 
 
 def run_up() -> Up:
