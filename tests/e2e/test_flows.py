@@ -147,14 +147,17 @@ async def test_under_gateway_default_the_gateway_retries_and_recoup_watches_and_
     assert await mails_to(house, renewal["email"])
 
 
-async def test_while_the_stop_switch_is_on_nobody_is_charged(merchant: OpenSandbox) -> None:
-    sandbox = await merchant()
+async def test_while_the_stop_switch_is_on_nobody_is_charged_and_the_gateway_keeps_its_own_retries(
+    merchant: OpenSandbox,
+) -> None:
+    sandbox = await merchant(dunning={"enabled": True, "schedule": [30], "after_last": "past_due"})
     await sandbox.setting("stop", {"everything": True})
     renewal = await one_renewal(sandbox, "processing_error_once")
     await case_is(sandbox, renewal["invoice"], "scheduled")
     await sandbox.run_clock(DAY)
     await eventually(lambda: _days_after(sandbox, renewal, 4))
     assert renewal["invoice"] not in (await sandbox.ledger())["invoices"]
+    assert (await sandbox.obligations())[renewal["invoice"]]["next_payment_attempt"] is not None
 
 
 async def _two_mails(house: House, address: str) -> list[dict[str, Any]] | None:

@@ -40,6 +40,9 @@ class TakingOver:
             if account is None or precedence is not Precedence.PLATFORM_MANAGEMENT:
                 await _done(work, tx)
                 return
+            if await store.stopped_by(tx, account) is not None:  # who may not charge takes nobody else's retries away
+                await queue.again(tx, work, tx.real_now + AGAIN_AFTER)
+                return
             at = tx.now(work.merchant_id).replace(microsecond=0)
         read = await charges.turn_collection_off(StripeClient(self._session, account), work.subject)
         async with self._database.transaction([work.merchant_id]) as tx:
