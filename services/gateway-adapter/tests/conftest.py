@@ -323,6 +323,7 @@ class Adapter:
                 webhook_id=envelope_of(event).webhook_id,
                 event_at=envelope_of(event).at,
                 event_type=event["type"],
+                customer_id=envelope_of(event).customer_id,
                 body=json.dumps(event).encode(),
             )
             for event in events

@@ -356,6 +356,7 @@ CREATE TABLE raw_webhooks (
     webhook_id text NOT NULL,
     event_at timestamp with time zone NOT NULL,
     event_type text NOT NULL,
+    customer_id text,
     body bytea NOT NULL,
     arrived_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT raw_webhooks_body_check CHECK ((octet_length(body) <= 524288))
@@ -497,6 +498,8 @@ CREATE INDEX gateway_work_leased ON gateway_work USING btree (lease_id) WHERE (l
 CREATE INDEX joins_due ON joins USING btree (due_at);
 
 CREATE INDEX raw_webhooks_arrived_at ON raw_webhooks USING brin (arrived_at);
+
+CREATE INDEX raw_webhooks_customer ON raw_webhooks USING btree (account_id, customer_id) WHERE (customer_id IS NOT NULL);
 
 CREATE INDEX set_aside_merchant ON set_aside USING btree (merchant_id);
 

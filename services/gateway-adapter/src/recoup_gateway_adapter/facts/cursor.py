@@ -119,5 +119,6 @@ def _webhook(account: Account, event: Mapping[str, Any]) -> Webhook | None:
         webhook_id=envelope.webhook_id,
         event_at=envelope.at,
         event_type=envelope.event_type,
+        customer_id=envelope.customer_id,
         body=body,
     )

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from recoup_chassis.errors import Unprocessable, is_retryable, unprocessable
-from recoup_chassis.postgres import Database, Tx
+from recoup_chassis.postgres import Database, Tx, columns
 from recoup_chassis.telemetry import log
 from recoup_gateway_adapter.accounts.domain import AccountRef
 from recoup_gateway_adapter.facts import metrics
@@ -69,6 +69,9 @@ class Translation:
         await observe_all(tx, {account: found for account, found in seen.items() if found})
         await self._set_aside(tx, bad)
         await tx.execute(sql.translated, [row["raw_webhook_id"] for row in rows])
+        owned = sorted({(row["account_id"], row["customer_id"]) for row in rows if row["customer_id"]})
+        if owned:
+            await tx.execute(sql.forget_erased, *columns(owned, 2))
 
     async def _set_aside(self, tx: Tx, bad: Sequence[tuple[int, Unprocessable]]) -> None:
         if not bad:

@@ -67,7 +67,7 @@ FROM joins
 
 -- name: claim_untranslated
 -- $1 int: how many at the most; held until the transaction ends
-SELECT u.raw_webhook_id, u.merchant_id, u.account_id, o.gateway, u.tries, w.body
+SELECT u.raw_webhook_id, u.merchant_id, u.account_id, o.gateway, u.tries, w.customer_id, w.body
 FROM untranslated u
 JOIN raw_webhooks w USING (raw_webhook_id)
 JOIN account_owners o ON o.account_id = u.account_id
@@ -78,7 +78,7 @@ FOR UPDATE OF u SKIP LOCKED
 
 -- name: claim_one
 -- $1 bigint: the webhook; held until the transaction ends
-SELECT u.raw_webhook_id, u.merchant_id, u.account_id, o.gateway, u.tries, w.body
+SELECT u.raw_webhook_id, u.merchant_id, u.account_id, o.gateway, u.tries, w.customer_id, w.body
 FROM untranslated u
 JOIN raw_webhooks w USING (raw_webhook_id)
 JOIN account_owners o ON o.account_id = u.account_id
@@ -88,6 +88,17 @@ FOR UPDATE OF u SKIP LOCKED
 -- name: translated
 -- $1 bigint[]: webhooks
 DELETE FROM untranslated WHERE raw_webhook_id = ANY ($1)
+
+-- name: forget_erased
+-- $1 text[]: accounts and $2 text[]: customers, in pairs; empties the translated webhooks of those who were erased
+UPDATE raw_webhooks SET body = '{}'
+FROM gateway_objects o
+JOIN (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])) AS seen (account_id, customer_id)
+     ON o.account_id = seen.account_id AND o.object_id = seen.customer_id AND o.kind = 'customer'
+WHERE (o.record -> 'customer' ->> 'erased')::boolean
+  AND raw_webhooks.account_id = seen.account_id AND raw_webhooks.customer_id = seen.customer_id
+  AND raw_webhooks.body <> '{}'
+  AND NOT EXISTS (SELECT FROM untranslated u WHERE u.raw_webhook_id = raw_webhooks.raw_webhook_id)
 
 -- name: translate_later
 -- $1 bigint: the webhook, $2 interval: how long from now

@@ -48,4 +48,5 @@ class Webhook:
     webhook_id: str
     event_at: datetime
     event_type: str
+    customer_id: str | None
     body: bytes = field(repr=False)

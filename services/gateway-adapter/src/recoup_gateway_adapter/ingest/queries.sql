@@ -1,9 +1,11 @@
 -- name: store
 -- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: webhook ids, $4 timestamptz[]: the events' times,
--- $5 text[]: types, $6 bytea[]: bodies; what is there already stays as it is. Gives how many are new.
+-- $5 text[]: types, $6 text[]: customers or null, $7 bytea[]: bodies; what is there already stays as it is. Gives
+-- how many are new.
 WITH stored AS (
-    INSERT INTO raw_webhooks (merchant_id, account_id, webhook_id, event_at, event_type, body)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::bytea[])
+    INSERT INTO raw_webhooks (merchant_id, account_id, webhook_id, event_at, event_type, customer_id, body)
+    SELECT *
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::bytea[])
     ON CONFLICT DO NOTHING
     RETURNING raw_webhook_id, merchant_id, account_id
 ), queued AS (

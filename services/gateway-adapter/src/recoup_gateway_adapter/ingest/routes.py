@@ -135,6 +135,7 @@ def _webhook(door: WebhookDoor, envelope: Envelope, body: bytes) -> Webhook:
         webhook_id=envelope.webhook_id,
         event_at=envelope.at,
         event_type=envelope.event_type,
+        customer_id=envelope.customer_id,
         body=body,
     )
 

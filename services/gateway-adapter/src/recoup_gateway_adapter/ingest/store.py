@@ -15,16 +15,14 @@ sql = load(__package__)
 
 async def store(database: Database, webhooks: Sequence[Webhook]) -> int:
     """Commit webhooks; give how many were new. Repeats change nothing."""
-    rows = sorted(
-        (w.merchant_id, w.account_id, w.webhook_id, w.event_at, w.event_type, w.body) for w in webhooks
-    )
-    return await insert_rows(database, rows)
-
-
-async def insert_rows(database: Database, rows: Sequence[tuple[object, ...]]) -> int:
-    """Commit rows in their order, which is the same for everybody, so that nobody deadlocks."""
+    # In the same order for everybody, so that nobody deadlocks.
+    in_order = sorted(webhooks, key=lambda w: (w.account_id, w.webhook_id, w.event_at))
+    rows = [
+        (w.merchant_id, w.account_id, w.webhook_id, w.event_at, w.event_type, w.customer_id, w.body)
+        for w in in_order
+    ]
     async with database.pool.acquire(timeout=5) as connection:
-        added: int = await connection.fetchval(sql.store, *columns(rows, 6), timeout=10)
+        added: int = await connection.fetchval(sql.store, *columns(rows, 7), timeout=10)
     return added
 
 

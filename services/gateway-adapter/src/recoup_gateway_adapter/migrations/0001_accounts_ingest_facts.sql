@@ -61,11 +61,13 @@ CREATE TABLE raw_webhooks (
     webhook_id text NOT NULL,
     event_at timestamptz NOT NULL,
     event_type text NOT NULL,
+    customer_id text,
     body bytea NOT NULL CHECK (octet_length(body) <= 524288),
     arrived_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT raw_webhooks_once UNIQUE (account_id, webhook_id, event_at)
 );
 CREATE INDEX raw_webhooks_arrived_at ON raw_webhooks USING brin (arrived_at);
+CREATE INDEX raw_webhooks_customer ON raw_webhooks (account_id, customer_id) WHERE customer_id IS NOT NULL;
 
 -- What waits to be translated; inserted and deleted.
 CREATE TABLE untranslated (

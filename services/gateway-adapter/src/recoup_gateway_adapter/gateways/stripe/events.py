@@ -79,13 +79,14 @@ KIND_BY_TYPE = {
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What every webhook says of itself: enough to store it once."""
+    """What every webhook says of itself: enough to store it once, and to find it when its customer is erased."""
 
     webhook_id: str
     event_type: str
     at: datetime
     livemode: bool | None
     account: str | None
+    customer_id: str | None
 
 
 def envelope_of(event: Any) -> Envelope:
@@ -101,12 +102,14 @@ def envelope_of(event: Any) -> Envelope:
     if webhook_id is None or event_type is None or at is None:
         raise Unprocessable("schema", "id, type or created is missing")
     livemode = event.get("livemode")
+    thing = inner(event, "data", "object")
     return Envelope(
-        webhook_id,
-        event_type,
-        at,
-        livemode if isinstance(livemode, bool) else None,
-        ident(event.get("account")),
+        webhook_id=webhook_id,
+        event_type=event_type,
+        at=at,
+        livemode=livemode if isinstance(livemode, bool) else None,
+        account=ident(event.get("account")),
+        customer_id=ident(thing) if thing.get("object") == "customer" else ident(thing.get("customer")),
     )
 
 
