@@ -127,6 +127,12 @@ async def test_a_flood_of_one_account_leaves_the_others_their_share(bench: Bench
     assert counted(await claim(bench, 3)) == {"acct_flood": 3}
 
 
+async def test_an_item_that_is_queued_twice_in_one_breath_is_there_once(bench: Bench) -> None:
+    (item,) = items("acct_twice", 1, LONG_AGO)
+    await put(bench, [item, item])
+    assert len(await claim(bench, 10)) == 1
+
+
 async def test_what_is_leased_is_nobody_elses_until_the_lease_is_over(bench: Bench) -> None:
     await put(bench, items("acct_1", 3, LONG_AGO))
     assert len(await claim(bench, 10, lease=timedelta(0))) == 3

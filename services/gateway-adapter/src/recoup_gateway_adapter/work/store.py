@@ -47,13 +47,14 @@ class Work:
 
 
 async def put(tx: Tx, items: Sequence[Item]) -> None:
-    """Queue items; one that is there already becomes due at the new time, whoever has it."""
+    """Queue items; one that is there already becomes due at the new time, whoever has it. The last of equals counts."""
     if not items:
         return
+    once = {(i.kind, i.merchant_id, i.account_id, i.subject): i for i in items}
     listed = columns(
         [
             (i.kind.value, i.merchant_id, i.account_id, i.subject, i.customer_id, int(i.priority), i.due_at)
-            for i in items
+            for i in once.values()
         ],
         7,
     )

@@ -40,7 +40,8 @@ class TakingOver:
             if account is None or precedence is not Precedence.PLATFORM_MANAGEMENT:
                 await _done(work, tx)
                 return
-            if await store.stopped_by(tx, account) is not None:  # who may not charge takes nobody else's retries away
+            # who may not charge takes nobody else's retries away
+            if await store.stopped_by(tx, account) is not None:
                 await queue.again(tx, work, tx.real_now + AGAIN_AFTER)
                 return
             at = tx.now(work.merchant_id).replace(microsecond=0)
