@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, TimeoutError  # noqa: A004  # theirs
 
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 800)}
 LOCALES = {"en": "en-GB", "it": "it-IT"}
@@ -57,7 +57,11 @@ class Window:
 
     async def state(self, wanted: str) -> None:
         """Wait until the page shows this by itself, and look at it."""
-        await self.page.locator(f"[data-state={wanted}]").wait_for()
+        try:
+            await self.page.locator(f"[data-state={wanted}]").wait_for()
+        except TimeoutError as error:
+            text = await self.page.locator("body").inner_text()
+            raise AssertionError(f"not {wanted}, but at {self.page.url}: {text}") from error
         await self.look(wanted)
 
     async def press(self, name: str) -> None:
