@@ -35,24 +35,13 @@ async def enter_card(at: Window, owing: Owing, number: str) -> None:
     await at.look("bank-saving")
 
 
-@pytest.mark.parametrize("width", ["phone", "desktop"])
-async def test_a_card_confirmed_when_saved_pays_without_a_second_question(
-    shop: Shop, window: OpenWindow, width: str
-) -> None:
-    owing = await shop.owing()
-    at = await window(width)
-    await enter_card(at, owing, ASKS_WHEN_SAVED)
-    await at.press("Complete authentication")
-    await received(shop, at, owing)
-
-
-@pytest.mark.parametrize("width", ["phone", "desktop"])
+@pytest.mark.parametrize(("width", "card"), [("phone", ASKS_WHEN_SAVED), ("desktop", ASKS_ALWAYS)])
 async def test_a_payment_confirmed_at_the_bank_is_received_on_the_page_that_waits(
-    shop: Shop, window: OpenWindow, width: str
+    shop: Shop, window: OpenWindow, width: str, card: str
 ) -> None:
     owing = await shop.owing()
     at = await window(width)
-    await enter_card(at, owing, ASKS_ALWAYS)
+    await enter_card(at, owing, card)
     await at.press("Complete authentication")
     bank = await asked(at)
     await bank.get_by_role("button", name="Complete authentication").click()
