@@ -29,7 +29,7 @@ class Owing:
     @property
     def link(self) -> str:
         """The pay link, as the mail has it."""
-        return next(link for link in self.mail["links"] if "/pay/" in link)
+        return str(next(link for link in self.mail["links"] if "/pay/" in link))
 
     @property
     def amount(self) -> str:
