@@ -4,14 +4,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.conftest import OpenSandbox, mails_to
 
 from recoup_local.demo.customers import Customers
 from recoup_local.house import House
 from recoup_local.practice import VERSIONS
 from recoup_local.pytest_plugin import eventually
 from recoup_local.sandbox import Sandbox
-
-from .conftest import OpenSandbox, mails_to
 
 HOUR, DAY = 3600.0, 86_400.0
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]

@@ -3,12 +3,11 @@
 from typing import Any
 
 import pytest
+from tests.conftest import OpenSandbox
 
 from recoup_local.demo.verdict import CLOSED, judge
 from recoup_local.pytest_plugin import eventually
 from recoup_local.sandbox import Sandbox
-
-from .conftest import OpenSandbox
 
 DAY = 86_400.0
 COUNT = 40

@@ -230,6 +230,17 @@ def test_a_settled_attempt_hears_no_fact(state: AttemptState) -> None:
         standing(state).moved(S.SENDING, "again")
 
 
+def test_the_charge_that_was_there_before_the_request_settles_nothing() -> None:
+    waiting = replace(standing(S.REQUIRES_ACTION), seen_charge_id="ch_before")
+    failed = ChargeOutcome(
+        merchant_id="m_1", account_id="acct_1", result=ChargeResult.FAILED, charge_id="ch_before"
+    )
+    assert domain.told(waiting, failed, NOW) is None
+    own = domain.told(waiting, replace(failed, charge_id="ch_own"), NOW)
+    assert own is not None
+    assert own.attempt.state is S.DECLINED
+
+
 # --- readiness --------------------------------------------------------------------------------------------
 
 

@@ -178,8 +178,14 @@ def superseded(attempt: Attempt, finding: Finding, now: datetime) -> Change | No
 
 
 def told(attempt: Attempt, fact: ChargeOutcome, now: datetime) -> Change | None:
-    """Apply a fact about the charge that this attempt's own request made; None where it says nothing new."""
+    """Apply a fact about the charge that this attempt's own request made; None where it says nothing new.
+
+    The charge that was there before the request went out is not its own, whatever names the two together: an
+    invoice that waits for 3-D Secure still shows the charge that was declined before.
+    """
     if attempt.settled or attempt.state is AttemptState.PLANNED:
+        return None
+    if fact.charge_id is not None and fact.charge_id == attempt.seen_charge_id:
         return None
     match fact.result:
         case ChargeResult.SUCCEEDED:

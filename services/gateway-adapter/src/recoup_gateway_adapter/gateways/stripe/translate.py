@@ -55,6 +55,9 @@ SAYS_WHY = frozenset({"issuer_declined", "blocked"})
 (docs.stripe.com/api/charges/object#charge_object-outcome)."""
 
 
+_AWAITS_CUSTOMER = frozenset({"requires_action", "requires_source_action"})
+
+
 def observations_of(thing: Json, *, at: datetime, request_key: str | None = None) -> list[Observation]:
     """Give what an object, a list, or an error's body shows.
 
@@ -72,6 +75,7 @@ def _walk(thing: Json, at: datetime, key: str | None) -> Iterator[Observation]:
     if isinstance(thing.get("error"), dict):
         yield from _error(thing["error"], at, key)
         return
+    key = None if _awaits_customer(thing) else key
     kind = thing.get("object")
     if kind == "list":
         for row in rows(thing):
@@ -113,6 +117,11 @@ def _nested(thing: Json, key: str | None) -> Iterator[tuple[Json, str | None]]:
         yield {**refunded, "charge": thing.get("id")}, None
     for payment in rows(thing.get("payments")):
         yield payment, key
+
+
+def _awaits_customer(thing: Json) -> bool:
+    """Tell whether it waits for 3-D Secure: that request made no charge, the newest is an earlier request's."""
+    return thing.get("object") == "payment_intent" and thing.get("status") in _AWAITS_CUSTOMER
 
 
 def _complete(found: Json) -> bool:

@@ -95,7 +95,7 @@ async def by_link(request: Request, token: str) -> Door:
         if not admitted and session:
             contact = await access.contact_of_session(tx, link.merchant_id, session)
             admitted = contact is not None and await handlers.belongs_to(tx, seen, contact)
-    return Door(_page(request, face, seen), seen, f"/pay/{token}", token + session, admitted)
+    return Door(page_for(request, face, seen), seen, f"/pay/{token}", token + session, admitted)
 
 
 async def by_session(request: Request, merchant_id: str, case_id: UUID) -> Door:
@@ -117,7 +117,7 @@ async def by_session(request: Request, merchant_id: str, case_id: UUID) -> Door:
                 plain(request, face).message("nopage", status=404, link=(f"/m/{merchant_id}", "again"))
             )
     path = f"/m/{merchant_id}/cases/{case_id}"
-    return Door(_page(request, face, seen), seen, path, session, admitted=True)
+    return Door(page_for(request, face, seen), seen, path, session, admitted=True)
 
 
 def _away(to: str | None, request: Request) -> HTMLResponse:
@@ -131,7 +131,8 @@ def plain(request: Request, face: Face | None = None) -> Page:
     return Page(request, domain.tag(None, request.headers.get("accept-language")), face)
 
 
-def _page(request: Request, face: Face, seen: View) -> Page:
+def page_for(request: Request, face: Face, seen: View) -> Page:
+    """Give a page in the language of a case's customer."""
     locale = seen.customer.locale if seen.customer else None
     return Page(request, domain.tag(locale, request.headers.get("accept-language")), face)
 

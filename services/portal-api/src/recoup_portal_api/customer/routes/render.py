@@ -1,6 +1,7 @@
 """Pages in the customer's language: templates, catalogue, amounts."""
 
 import json
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
@@ -85,6 +86,10 @@ class Page:
     def brand(self, name: str | None) -> str:
         """Write a card brand as it is written."""
         return _BRANDS.get((name or "").lower(), (name or "").replace("_", " ").title())
+
+    def mails(self, contact: str) -> bool:
+        """Tell whether the merchant's contact is a mail address and nothing else; then it can be pressed."""
+        return re.fullmatch(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", contact) is not None
 
     def _locale(self) -> Locale:
         for wanted in (self.tag, self.language):

@@ -54,6 +54,7 @@ async def home(request: Request, face: Merchant) -> HTMLResponse:
             views = None if contact is None else await handlers.statement(tx, face, contact)
         if views is not None:
             mark = house(request).marks.form(here, session)
+            page = doors.page_for(request, face, views[0]) if views else page
             return page.show("list.html", here=here, mark=mark, views=views)
     return _form(request, page, "signin", f"{here}/sign-in", ask_email=True)
 
