@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from tests.conftest import OpenSandbox
 
 from recoup_events.envelope import write
 from recoup_events.models import CardUpdated, CustomerEvent, PaymentFailed, PaymentSucceeded
@@ -15,8 +16,6 @@ from recoup_events.values import CardChange, Collection, FailureNature, fact_id
 from recoup_local.house import House
 from recoup_local.pytest_plugin import eventually
 from recoup_local.sandbox import Sandbox
-
-from .conftest import OpenSandbox
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]
 OWED = Money(minor=1999, currency="EUR")
