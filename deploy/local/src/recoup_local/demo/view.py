@@ -30,6 +30,7 @@ WAYS = {
     "gateway_retry": "the gateway's own retry",
     "merchant": "by the merchant",
     "out_of_band": "settled outside the gateway",
+    "unknown": "nobody can tell how",
 }
 
 

@@ -57,7 +57,7 @@ def charge(known: Known, record: ChargeRecord, circumstances: Circumstances, out
         FAILED not in record.told and record.charge.status is ChargeStatus.FAILED and SUCCEEDED in record.told
     ):
         _returned(known, record, record.charge, out)
-    elif join in circumstances.settle or _complete(known, record):
+    elif join in circumstances.settle or (_complete(known, record) and _whose(record, circumstances)):
         _tell(known, record, record.charge, circumstances, out)
         out.done.add(join)
     else:
@@ -80,6 +80,11 @@ def _complete(known: Known, record: ChargeRecord) -> bool:
         return linked
     invoice = known.invoices.get(invoice_id)
     return invoice is not None and invoice.invoice.status is not InvoiceStatus.DRAFT
+
+
+def _whose(record: ChargeRecord, circumstances: Circumstances) -> bool:
+    """Tell whether it is known who made the charge: one that we have read but not been told of waits for its webhook."""
+    return record.origin is not None or record.charge_id in circumstances.attempts
 
 
 def _only_mentioned(
