@@ -28,6 +28,7 @@ from recoup_gateway_adapter.charging import handlers, store
 from recoup_gateway_adapter.charging.domain import Attempt
 from recoup_gateway_adapter.charging.loop import Charging
 from recoup_gateway_adapter.facts.handlers import observe
+from recoup_gateway_adapter.gateways.contract import BY_ITSELF
 from recoup_gateway_adapter.gateways.stripe.translate import observations_of
 from recoup_gateway_adapter.internal import internal_app
 from recoup_gateway_adapter.work import store as queue
@@ -195,10 +196,12 @@ class Shop:
         ]
 
     async def observe(self, *things: dict[str, Any]) -> None:
-        """Let the adapter see objects of the gateway, as a webhook shows them."""
+        """Let the adapter see objects of the gateway, as a webhook shows them that no request of anybody's led to."""
         async with self.database.transaction([self.merchant_id]) as tx:
             at = tx.now(self.merchant_id).replace(microsecond=0)
-            found = [seen for thing in things for seen in observations_of(thing, at=at)]
+            found = [
+                seen for thing in things for seen in observations_of(thing, at=at, request_key=BY_ITSELF)
+            ]
             await observe(tx, AccountRef(self.account_id, self.merchant_id, "stripe"), found)
 
     async def work(self) -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ def _complete(known: Known, record: ChargeRecord) -> bool:
 
 
 def _whose(record: ChargeRecord, circumstances: Circumstances) -> bool:
-    """Tell whether it is known who made the charge: one that we have read but not been told of waits for its webhook."""
+    """Tell whether it is known who made the charge: one that was only read waits for the webhook that says so."""
     return record.origin is not None or record.charge_id in circumstances.attempts
 
 
