@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from recoup_chassis.config import ServiceConfig
 from recoup_chassis.errors import Retryable, is_retryable
 from recoup_chassis.postgres import Database
-from recoup_chassis.process import BACK_OFF_FROM, BACK_OFF_TO, Loop, rest
+from recoup_chassis.process import BACK_OFF_FROM, BACK_OFF_TO, Loop, rest, rest_or_wake
 from recoup_chassis.queries import load
 from recoup_chassis.telemetry import EVENTS_RELAYED, OUTBOX_AGE, QUARANTINE_HELD, log
 
@@ -75,7 +75,7 @@ class Relay:
                 self._awake.clear()
                 await self._take_buckets(connection, buckets)
                 if not await self._relay_some(connection, producer):
-                    await self._rest(stopping)
+                    await rest_or_wake(stopping, self._awake, IDLE)
             while await self._relay_some(connection, producer):
                 pass
         except BaseException:
@@ -135,12 +135,6 @@ class Relay:
         for row in rows:
             EVENTS_RELAYED.labels(row["topic"]).inc()
         return len(rows) == AT_ONCE
-
-    async def _rest(self, stopping: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(self._awake.wait())]
-        await asyncio.wait(waits, timeout=IDLE, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
 
 
 def _headers(flat: list[str]) -> list[tuple[str, bytes]]:

@@ -60,13 +60,7 @@ class Loop:
                 continue
             pause = BACK_OFF_FROM
             if not more:
-                await self._rest(stopping)
-
-    async def _rest(self, stopping: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(self._awake.wait())]
-        await asyncio.wait(waits, timeout=self._every, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+                await rest_or_wake(stopping, self._awake, self._every)
 
 
 async def rest(stopping: asyncio.Event, seconds: float) -> None:
@@ -75,6 +69,14 @@ async def rest(stopping: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(stopping.wait(), seconds)
     except TimeoutError:
         return
+
+
+async def rest_or_wake(stopping: asyncio.Event, awake: asyncio.Event, seconds: float) -> None:
+    """Wait, but neither beyond `stopping` nor once there is something to do."""
+    waits = [asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(awake.wait())]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 async def run(parts: Sequence[Part], *, last: Sequence[Part] = ()) -> None:
