@@ -9,7 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
-MARKER_OF_FIXTURE = {"kafka_server": "kafka", "postgres_server": "postgres", "chromium": "browser"}
+MARKER_OF_FIXTURE = {
+    "kafka_server": "kafka",
+    "postgres_server": "postgres",
+    "chromium": "browser",
+    "practice": "slow",  # a gateway that is served
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _left_out = pytest.StashKey[list[str]]()
 

@@ -14,6 +14,7 @@ from importlinter.configuration import configure
 
 from .house import ROOT
 
+pytestmark = pytest.mark.slow
 configure()
 CONFIG = ROOT / ".importlinter"
 PACKAGES = sorted(path.parent for path in ROOT.glob("*/*/src/*/__init__.py"))

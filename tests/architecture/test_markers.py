@@ -23,6 +23,11 @@ def test_pure(): assert True
 def test_on_postgres(table): assert table
 def test_on_kafka(topics): assert topics
 def test_in_a_browser(chromium): assert chromium
+
+@pytest.fixture
+def practice(): return "served"
+
+def test_at_the_practice_gateway(practice): assert practice
 """
 
 
@@ -51,13 +56,14 @@ def selected(house: Path, markers: str) -> set[str]:
 
 
 def test_what_needs_a_server_is_left_out_of_make_check(house: Path) -> None:
-    assert selected(house, "not kafka and not postgres and not browser") == {"test_pure"}
+    assert selected(house, "not kafka and not postgres and not browser and not slow") == {"test_pure"}
 
 
 def test_a_marker_says_which_server(house: Path) -> None:
     assert selected(house, "postgres") == {"test_on_postgres"}
     assert selected(house, "kafka") == {"test_on_kafka"}
     assert selected(house, "browser") == {"test_in_a_browser"}
+    assert selected(house, "slow") == {"test_at_the_practice_gateway"}
 
 
 def test_what_needs_a_browser_is_left_out_by_name_where_there_is_none(house: Path) -> None:
