@@ -1,5 +1,10 @@
 """From the mail to "payment received", in a browser: a new card, a refused card, no script at all."""
 
+import sys
+import time
+from statistics import median
+from typing import Any
+
 import pytest
 
 from recoup_local.eventually import eventually
@@ -108,3 +113,32 @@ async def test_without_scripts_one_more_button_leads_to_the_same_end(
     await at.state("return")
     await at.press("Continue")
     await received(shop, at, owing)
+
+
+async def test_back_from_the_card_page_the_customer_is_told_without_waiting(
+    shop: Shop, window: OpenWindow
+) -> None:
+    took = []
+    for _ in range(10):
+        owing = await shop.owing()
+        at = await window("phone")
+        await open_link(at, owing)
+        await at.press(PAY["en"])
+        back: list[float] = []
+        asked: list[str] = []
+
+        def arrived(request: Any, back: list[float] = back, asked: list[str] = asked) -> None:
+            if "/return" in request.url and request.resource_type == "document":
+                back.append(time.monotonic())
+                asked.append(request.method)
+
+        at.page.on("request", arrived)
+        await at.type_card(GOOD)
+        await at.page.locator("[data-state=passed]").wait_for()
+        took.append(time.monotonic() - back[0])
+        assert asked == ["GET", "POST", "GET"], (
+            "it came back, charged, and the first page that it saw said so"
+        )
+    sys.stdout.write(
+        f"told {median(took):.2f} s after the return, at most {max(took):.2f} s, of {len(took)}\n"
+    )

@@ -26,6 +26,9 @@ def bill(case: int = 1, minor: int = 100, status: str | None = "open") -> Bill:
     return Bill(UUID(int=case), f"in_{case}", None, None, minor, "EUR", status)
 
 
+OWES = domain.Owes((bill(),))
+
+
 def test_this_cases_bill_comes_first_and_what_cannot_be_paid_is_left_out() -> None:
     found = domain.standing(CASE, "waiting", [bill(2), bill(3, status="void"), bill(1), bill(4, minor=0)])
     assert isinstance(found, domain.Owes)
@@ -50,20 +53,25 @@ def test_this_cases_bill_comes_first_and_what_cannot_be_paid_is_left_out() -> No
     ],
 )
 def test_a_page_says_paid_only_of_what_succeeded(states: list[str], expected: domain.Verdict) -> None:
-    assert domain.verdict([Outcome("in_1", AttemptState(state)) for state in states]) == expected
+    assert domain.verdict([Outcome("in_1", AttemptState(state)) for state in states], OWES) == expected
+
+
+def test_what_a_retry_has_paid_in_the_same_moment_is_settled() -> None:
+    assert domain.verdict([Outcome("in_1", AttemptState.NOT_SENT)], domain.Settled()) == domain.Settled()
 
 
 def test_what_the_bank_asks_of_the_customer_comes_before_all_else() -> None:
     asked = Outcome("in_2", AttemptState.REQUIRES_ACTION, authentication_url="https://bank.example")
     declined = Outcome("in_1", AttemptState.DECLINED)
-    assert domain.verdict([declined, asked]) == domain.Authenticate("https://bank.example")
+    assert domain.verdict([declined, asked], OWES) == domain.Authenticate("https://bank.example")
 
 
 @pytest.mark.parametrize(
     "reason", ["fraud_suspected", "card_lost_or_stolen", "revoked_authorization", "x", None]
 )
 def test_a_masked_reason_reads_as_the_banks_no(reason: str | None) -> None:
-    assert domain.verdict([Outcome("in_1", AttemptState.DECLINED, reason)]) == domain.Declined("declined")
+    declined = Outcome("in_1", AttemptState.DECLINED, reason)
+    assert domain.verdict([declined], OWES) == domain.Declined("declined")
 
 
 def test_every_reason_that_may_be_told_has_its_sentence_and_both_languages_say_the_same_things() -> None:

@@ -136,7 +136,7 @@ class Partly:
     """Some of it succeeded or was submitted, the rest was not tried."""
 
 
-Verdict = Passed | Submitted | Declined | Authenticate | Working | NotCharged | Partly
+Verdict = Passed | Submitted | Declined | Authenticate | Working | NotCharged | Partly | Settled
 
 REASONS = frozenset(
     {
@@ -153,8 +153,12 @@ REASONS = frozenset(
 """Decline classes that a customer is told. All others, lost, stolen and fraud among them: "your bank declined"."""
 
 
-def verdict(outcomes: Sequence[Outcome]) -> Verdict:
-    """Say in one word what became of a payment: what needs the customer first, then what is open, then what failed."""
+def verdict(outcomes: Sequence[Outcome], standing: Standing) -> Verdict:
+    """Say in one word what became of a payment: what needs the customer first, then what is open, then what failed.
+
+    Args:
+        standing: of the case, which a retry may have settled in the same moment.
+    """
     states = {outcome.state for outcome in outcomes}
     for outcome in outcomes:
         if outcome.state is AttemptState.REQUIRES_ACTION and outcome.authentication_url:
@@ -170,7 +174,9 @@ def verdict(outcomes: Sequence[Outcome]) -> Verdict:
         if outcome.state is AttemptState.DECLINED:
             return Declined(outcome.reason if outcome.reason in REASONS else "declined")
     if AttemptState.NOT_SENT in states:
-        return Partly() if any(goes_on(outcome) for outcome in outcomes) else NotCharged()
+        if any(goes_on(outcome) for outcome in outcomes):
+            return Partly()
+        return standing if isinstance(standing, Settled) else NotCharged()
     return Submitted() if AttemptState.PENDING in states else Passed()
 
 

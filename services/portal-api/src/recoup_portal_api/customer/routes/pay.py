@@ -27,7 +27,7 @@ from recoup_portal_api.customer.routes.doors import (
 )
 from recoup_portal_api.customer.routes.render import Link
 
-LOOK_AGAIN = 2
+LOOK_AGAIN = 1
 """Seconds after which a page that waits looks again."""
 
 Reference = Annotated[str, Form(min_length=1, max_length=255)]
@@ -193,7 +193,7 @@ async def show_result(request: Request, door: Door, action_id: UUID) -> HTMLResp
 
 def _verdict(door: Door, outcomes: list[domain.Outcome]) -> HTMLResponse:
     page = door.page
-    match domain.verdict(outcomes):
+    match domain.verdict(outcomes, door.view.standing):
         case domain.Passed():
             answer = page.message("passed", mood="good")
         case domain.Submitted():
@@ -202,8 +202,10 @@ def _verdict(door: Door, outcomes: list[domain.Outcome]) -> HTMLResponse:
             answer = page.message("working", poll=LOOK_AGAIN)
         case domain.Partly():
             answer = page.message("partly", link=(door.here, "again"))
+        case domain.Settled():
+            answer = page.message("settled", mood="good")
         case domain.NotCharged():
-            answer = page.message("notcharged", link=(door.here, "again"))
+            answer = page.message("notcharged", poll=LOOK_AGAIN, link=(door.here, "again"))
         case domain.Authenticate(url):
             answer = _message(
                 door, "authenticate", page.say("authenticate.text"), poll=LOOK_AGAIN, mood="calm", notes=(),

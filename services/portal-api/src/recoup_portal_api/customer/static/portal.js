@@ -13,25 +13,27 @@ window.addEventListener("pageshow", (event) => {
 const byItself = document.querySelector("form[data-by-itself]");
 if (byItself) byItself.requestSubmit();
 
-function look(seconds) {
-  setTimeout(async () => {
-    let next = Math.min(seconds * 1.5, 15);
-    try {
-      const answer = await fetch(window.location.href, { cache: "no-store" });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.querySelector("main"), old = document.querySelector("main");
-      const changed = fresh.querySelector("[data-state]")?.dataset.state !== old.querySelector("[data-state]")?.dataset.state;
-      if (changed) {
-        // The page as it is now brings its own script mark; loading it is simpler than grafting it in.
-        window.location.reload();
-        return;
-      }
-    } catch {
-      next = 15;
-    }
-    look(next);
-  }, seconds * 1000);
+const polling = document.querySelector("main[data-poll]");
+const stateOf = (page) => page.querySelector("[data-state]")?.dataset.state;
+let pause = 0, waiting;
+
+async function look() {
+  clearTimeout(waiting);
+  pause = Math.min(pause * 1.5, 15);
+  try {
+    const answer = await fetch(window.location.href, { cache: "no-store" });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    // The page as it is now brings its own script mark; loading it is simpler than grafting it in.
+    if (stateOf(page) !== stateOf(document)) return window.location.reload();
+  } catch {
+    pause = 15;
+  }
+  waiting = setTimeout(look, pause * 1000);
 }
 
-const polling = document.querySelector("main[data-poll]");
-if (polling) look(Number(polling.dataset.poll));
+if (polling) {
+  pause = Number(polling.dataset.poll);
+  waiting = setTimeout(look, pause * 1000);
+  // Whoever comes back from the bank's page wants to know now.
+  document.addEventListener("visibilitychange", () => document.hidden || look());
+}
