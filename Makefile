@@ -111,7 +111,10 @@ schema: setup ## Write schema.sql beside each service's migrations: what they ad
 	@WRITE_SCHEMAS=1 $(BIN)/pytest -q tests/architecture/test_sql_schema.py
 
 .PHONY: faults
-KILLS ?= 3
-SEED ?= 1
-faults: setup ## kill -9 each service under load: make faults KILLS=25 SEED=4
-	@KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m pytest tests/faults -q -s
+ROW ?=
+SCALE ?= 1
+SEED ?=
+BUDGET ?=
+faults: setup ## Try to make it lose or double: make faults ROW=5 SCALE=0.1 SEED=4, or make faults BUDGET=2h
+	@$(BIN)/python -m tests.faults $(if $(ROW),--row $(ROW)) --scale $(SCALE) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(BUDGET),--budget $(BUDGET))
