@@ -11,6 +11,9 @@ from recoup_local.sandbox import Sandbox
 
 DAY = 86_400.0
 COUNT = 40
+SHORT = {"schedule_days": [1, 2, 4], "window_days": 6}
+"""A short life for each case, so that the clock need not run so fast that a busy machine changes what happens."""
+
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]
 
 
@@ -19,11 +22,12 @@ async def all_closed(sandbox: Sandbox, wanted: int) -> list[dict[str, Any]] | No
     return cases if len(cases) == wanted and all(case["state"] in CLOSED for case in cases) else None
 
 
-async def play(sandbox: Sandbox, rate: float = DAY / 4) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+async def play(sandbox: Sandbox) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Let renewals fail and the clock run until every case is closed; check the books."""
+    await sandbox.setting("recovery", SHORT)
     renewals = await sandbox.renewals(COUNT, seed=11)
-    await sandbox.run_clock(rate)
-    cases = await eventually(lambda: all_closed(sandbox, COUNT), within=150)
+    await sandbox.run_clock(DAY / 8)
+    cases = await eventually(lambda: all_closed(sandbox, COUNT), within=200)
     await check_books(sandbox, [renewal["invoice"] for renewal in renewals], cases)
     return renewals, cases
 

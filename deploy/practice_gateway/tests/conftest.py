@@ -240,7 +240,7 @@ async def standing_shop(open_shop: OpenShop) -> Shop:
 @pytest.fixture(scope="session")
 def eventually() -> Eventually:
     async def wait(holds: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + 60  # longer than the longest pause between two deliveries
+        deadline = time.monotonic() + 150  # longer than the longest pause between two deliveries
         while True:
             found = holds()
             if (await found) if asyncio.iscoroutine(found) else found:

@@ -28,7 +28,7 @@ from recoup_local.state import LocalError, state_directory
 
 WARDEN_MARK = "RECOUP_WARDEN"
 KEPT_RUNS = 10  # directories of ended runs whose logs stay
-LEAVE = 30.0  # seconds for the warden to finish
+LEAVE = 120.0  # seconds for the warden to finish; 1 s is usual
 # What a service or a broker must not inherit by accident: it gets its own.
 OWN = ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "CLASSPATH", "KAFKA_OPTS", "JAVA_TOOL_OPTIONS", WARDEN_MARK)
 

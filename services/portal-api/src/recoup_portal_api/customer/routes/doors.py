@@ -6,6 +6,7 @@ where the merchant wants both, to whoever has both. Nothing is looked up before 
 
 import secrets
 from dataclasses import dataclass
+from math import ceil
 from typing import Annotated
 from uuid import UUID
 
@@ -157,9 +158,8 @@ def seldom(page: Page, buckets: Buckets, name: str) -> None:
     Raises:
         Turned: 429.
     """
-    seconds = int(buckets.take(name)) + 1 if buckets.wait(name) else buckets.take(name)
-    if seconds:
-        raise Turned(page.message("often", status=429, seconds=int(seconds)))
+    if seconds := ceil(buckets.take(name)):
+        raise Turned(page.message("often", status=429, seconds=seconds))
 
 
 def whence(request: Request) -> str:
