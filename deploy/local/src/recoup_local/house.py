@@ -10,9 +10,10 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from recoup_events.topics import PARTITIONS_ON_ONE_MACHINE, TOPICS
+from recoup_events.topics import PARTITIONS_ON_ONE_MACHINE, SETTINGS_CHANGED, TOPICS
 from recoup_local import sources
 from recoup_local.databases import Database
 from recoup_local.kafka import Kafka
@@ -22,7 +23,7 @@ from recoup_local.postgres import Postgres
 from recoup_local.practice import PracticeGateway, start_practice_gateway
 from recoup_local.run import Run
 from recoup_local.services import Service, run_command
-from recoup_local.topics import create_topics
+from recoup_local.topics import create_topics, read_to_the_end
 
 ADAPTER, SCHEDULER, NOTIFIER, PORTAL = SERVICES = (
     "gateway-adapter",
@@ -113,6 +114,24 @@ class House:
             self.run, port=self.ports.practice, clock_url=clock_url, clock_token=clock_token
         )
         return self.practice
+
+    async def settings_heard(self) -> bool:
+        """Tell whether every service that runs has heard of every setting that was saved."""
+        connection = await asyncpg.connect(self.databases[PORTAL].owner_dsn)
+        try:
+            waiting = await connection.fetchval(
+                "SELECT count(*) FROM outbox WHERE topic = $1", SETTINGS_CHANGED.name
+            )
+        finally:
+            await connection.close()
+        prefix = self.environments[PORTAL]["KAFKA_TOPIC_PREFIX"]
+        topic = SETTINGS_CHANGED.name
+        return not waiting and await read_to_the_end(
+            self.kafka.bootstrap_servers,
+            prefix + topic,
+            [f"{prefix}{service}.{topic}" for service in self.services],
+            partitions=PARTITIONS_ON_ONE_MACHINE,
+        )
 
     async def command(self, service: str, *arguments: str) -> str:
         """Run a command of a service in its environment, for instance `create-merchant`."""

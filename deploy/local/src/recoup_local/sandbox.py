@@ -11,12 +11,13 @@ from typing import Any, Self
 
 import aiohttp
 
+from recoup_local.eventually import eventually
 from recoup_local.house import PORTAL, House
 from recoup_local.practice import PracticeGateway
 from recoup_local.state import LocalError
 
 STEADY = 1.3
-"""Real seconds after a change of the clock until everybody has heard of it."""
+"""Real seconds after a change of the clock until it shows."""
 
 
 class MerchantApi:
@@ -77,6 +78,7 @@ class Sandbox:
         await self.api.call("PUT", "/sandbox/clock", {"rate": rate})
         await self._tell_gateway()
         await asyncio.sleep(STEADY)
+        await self._heard()
 
     async def _tell_gateway(self) -> None:
         """Set the account's clock at a gateway that serves other merchants too; one of our own reads it by itself."""
@@ -125,8 +127,12 @@ class Sandbox:
             return told
 
     async def setting(self, name: str, value: Mapping[str, Any]) -> None:
-        """Change a setting."""
+        """Change a setting, and wait until every service has heard of it."""
         await self.api.call("PUT", f"/settings/{name}", value)
+        await self._heard()
+
+    async def _heard(self) -> None:
+        await eventually(self.house.settings_heard, within=120)
 
 
 async def open_sandbox(
@@ -187,6 +193,7 @@ async def open_sandbox(
     sandbox = Sandbox(house, gateway, made["merchant_id"], account_id, api, made["api_key"], own_gateway)
     await sandbox._tell_gateway()  # noqa: SLF001  # the same module
     await _same_clock(sandbox)
+    await sandbox._heard()  # noqa: SLF001  # likewise
     return sandbox
 
 

@@ -1,11 +1,12 @@
-"""Make topics on a broker, as the table of their owner says.
+"""Make topics on a broker, as the table of their owner says; see whether a topic was read to its end.
 
 The number of partitions is the same for every topic and permanent: a topic that exists with another one is an
 error, for the order of a customer's events would be lost.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
@@ -52,4 +53,25 @@ async def create_topics(
                     f"topic {topic['topic']} has {found} partitions, not {partitions}: that is permanent"
                 )
     finally:
+        await admin.close()
+
+
+async def read_to_the_end(
+    bootstrap_servers: str, topic: str, groups: Iterable[str], *, partitions: int = PARTITIONS
+) -> bool:
+    """Tell whether each of these groups has committed all that the topic held a moment ago."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=30_000)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+    await admin.start()
+    await consumer.start()
+    try:
+        where = [TopicPartition(topic, number) for number in range(partitions)]
+        ends = {one: end for one, end in (await consumer.end_offsets(where)).items() if end}
+        for group in groups:
+            done = await admin.list_consumer_group_offsets(group)
+            if any(one not in done or done[one].offset < end for one, end in ends.items()):
+                return False
+        return True
+    finally:
+        await consumer.stop()
         await admin.close()
