@@ -1,6 +1,8 @@
 """Against the practice gateway: what webhooks left out is asked for, what never came is found."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +12,8 @@ import pytest_asyncio
 
 from recoup_events.models import CustomerUpdated, InvoiceUpdated, PaymentFailed, PaymentSucceeded
 from recoup_gateway_adapter.facts.cursor import EventCursor
+from recoup_gateway_adapter.facts.join import LEASE
+from recoup_local.eventually import eventually
 
 pytestmark = pytest.mark.postgres
 
@@ -155,3 +159,31 @@ async def test_what_the_gateway_does_not_know_is_told_at_once_with_what_is_known
     (failed,) = await shop.adapter.facts()
     assert (failed.charge_id, failed.nature) == (None, "renewal")
     assert await shop.adapter.joins() == []
+
+
+async def test_what_a_crashed_worker_was_asking_for_is_held_while_it_lives_and_free_soon_after(
+    shop: Shop,
+) -> None:
+    account = shop.adapter.account.account_id
+    await shop.renew(1, {"insufficient_funds": 1})
+    await shop.adapter.hear(*[e for e in await shop.events() if e["type"] == "invoice.payment_failed"])
+    silence = {"requests": [{"kind": "delay", "match": ".*", "seconds": 60, "probability": 1.0}]}
+    await shop.practice.control("PUT", f"/accounts/{account}/faults", silence)
+
+    async def held_until() -> datetime:
+        async with shop.adapter.database.transaction(()) as tx:
+            query = "SELECT max(due_at) FROM joins WHERE account_id = $1 AND tries = 1"
+            until: datetime | None = await tx.fetchval(query, account)
+            assert until is not None
+            assert until - tx.real_now <= LEASE
+            return until
+
+    async def renewed() -> bool:
+        return await held_until() > claimed
+
+    worker = asyncio.create_task(shop.adapter.join())
+    claimed = await eventually(held_until)
+    assert await eventually(renewed)
+    worker.cancel()
+    await asyncio.wait([worker])
+    assert await held_until() > claimed

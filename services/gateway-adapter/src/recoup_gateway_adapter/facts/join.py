@@ -1,7 +1,7 @@
 """Join: when a twin has not come, ask the gateway for what is missing, then tell with what is known.
 
 Promise: no transaction stays open while a gateway is asked; silence is borne for long, for a fact told too early
-would be told wrong; "there is none" settles at once.
+would be told wrong; "there is none" settles at once; after a crash somebody else goes on within a lease.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from recoup_chassis.errors import Unprocessable
-from recoup_chassis.postgres import Database
+from recoup_chassis.errors import Unprocessable, is_retryable
+from recoup_chassis.postgres import Database, columns
 from recoup_chassis.telemetry import log
 from recoup_gateway_adapter.accounts import store as accounts
 from recoup_gateway_adapter.accounts.domain import Account
@@ -30,7 +30,10 @@ SIDE_BY_SIDE = 8
 ROUNDS = 4
 """Intent, charge, invoice: each answer may name the next question."""
 
-LEASE = timedelta(minutes=3)
+LEASE = timedelta(seconds=15)
+RENEW_SECONDS = 4.0
+"""A lease is renewed while its join is under way, and expires soon after a crash."""
+
 CARD_IS_HELD = timedelta(seconds=60)
 HELD_CARD_AGAIN = timedelta(seconds=2)
 AGAIN_FROM, AGAIN_TO = 2.0, 300.0
@@ -53,6 +56,7 @@ class Joining:
             claimed = await tx.fetch(sql.claim_joins, AT_ONCE, LEASE)
         slots = asyncio.Semaphore(SIDE_BY_SIDE)
         quiet: set[str] = set()
+        under_way = {(row["account_id"], row["kind"], row["subject"]) for row in claimed}
 
         async def one(row: Mapping[str, Any]) -> None:
             async with slots:
@@ -60,8 +64,13 @@ class Joining:
                     await self._wait(row, _again(row))
                 else:
                     await self._end(row, quiet)
+                under_way.discard((row["account_id"], row["kind"], row["subject"]))
 
-        results = await asyncio.gather(*(one(row) for row in claimed), return_exceptions=True)
+        renewing = asyncio.create_task(self._renew(under_way))
+        try:
+            results = await asyncio.gather(*(one(row) for row in claimed), return_exceptions=True)
+        finally:
+            renewing.cancel()
         for failure in results:
             if isinstance(failure, BaseException):
                 raise failure
@@ -122,6 +131,17 @@ class Joining:
         around = Around(settle=just, unanswered=frozenset() if answered else just)
         async with self._database.transaction([account.merchant_id]) as tx:
             await reconsider(tx, account, join, around)
+
+    async def _renew(self, under_way: set[tuple[str, str, str]]) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            try:
+                async with self._database.transaction(()) as tx:
+                    await tx.execute(sql.renew_joins, *columns(sorted(under_way), 3), LEASE)
+            except Exception as error:
+                if not is_retryable(error):
+                    raise
+                log.warning("joins.not_renewed", error=repr(error)[:200])
 
     async def _wait(self, row: Mapping[str, Any], again: timedelta) -> None:
         async with self._database.transaction(()) as tx:
