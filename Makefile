@@ -118,3 +118,11 @@ BUDGET ?=
 faults: setup ## Try to make it lose or double: make faults ROW=5 SCALE=0.1 SEED=4, or make faults BUDGET=2h
 	@$(BIN)/python -m tests.faults $(if $(ROW),--row $(ROW)) --scale $(SCALE) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(BUDGET),--budget $(BUDGET))
+
+# --- numbers ----------------------------------------------------------------------------------------------
+
+.PHONY: bench
+RUNS ?= 3
+QUICK ?=
+bench: setup ## Measure beside references: make bench ROW=relay RUNS=5; QUICK=1 only looks whether all works
+	@$(BIN)/python -m tests.bench $(if $(ROW),--row $(ROW)) --runs $(RUNS) $(if $(QUICK),--quick)

@@ -1,0 +1,112 @@
+"""The relay: from the outbox until the broker has acknowledged and the row is forgotten."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+from prometheus_client import REGISTRY
+
+from recoup_chassis.outbox import Relay
+from recoup_chassis.postgres import Database
+from recoup_events.envelope import Record, write
+
+from ..events import failures
+from ..measure import Goal, Reading, Row, Side, until
+from ..place import Place, running
+
+OURS, RAW = "Recoup's relay", "raw aiokafka producer"
+TOPIC = "payment.failed"
+FILL = """
+INSERT INTO outbox (bucket, topic, partition, key, headers, value)
+SELECT record.partition % relay_buckets.buckets, record.topic, record.partition, record.key,
+       ARRAY(SELECT jsonb_array_elements_text(record.headers::jsonb)), record.value
+FROM relay_buckets,
+     unnest($1::text[], $2::int[], $3::bytea[], $4::text[], $5::bytea[])
+     WITH ORDINALITY AS record (topic, partition, key, headers, value, n)
+ORDER BY record.n
+"""
+
+
+@asynccontextmanager
+async def row(place: Place) -> AsyncIterator[Row]:
+    """Events in the outbox of the chassis' own schema; topics of twelve partitions."""
+    events = place.size(20_000, 300)
+    records = [write(event, source="/bench", partitions=12) for event in failures(events)]
+    kafka, prefix = await place.kafka(), await place.topics([TOPIC])
+    own = await place.database("chassis")
+    owner = await asyncpg.connect(own.owner_dsn)
+    async with await Database.connect(own.app_dsn, source="/bench") as database:
+        with_relay = running(Relay(database, place.config(own, kafka, prefix)))
+        producer = AIOKafkaProducer(
+            bootstrap_servers=kafka,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=2,
+            max_batch_size=256 * 1024,
+            max_request_size=2 * 1024 * 1024,
+        )
+        await producer.start()
+
+        async def ours() -> Reading:
+            before = _relayed()
+            await owner.execute(FILL, *_columns(records))
+            began = time.monotonic()
+            await until(lambda: _relayed() >= before + events)
+            return Reading(events / (time.monotonic() - began))
+
+        async def raw() -> Reading:
+            began = time.monotonic()
+            sent = [
+                await producer.send(
+                    prefix + record.topic,
+                    value=record.value,
+                    key=record.key,
+                    partition=record.partition,
+                    headers=record.headers,
+                )
+                for record in records
+            ]
+            await asyncio.gather(*sent)
+            return Reading(events / (time.monotonic() - began))
+
+        async with with_relay:
+            yield Row(
+                "relay",
+                "From the commit in the outbox until the broker has acknowledged all events and they are deleted, "
+                "beside a bare producer that sends the same records (keys, headers, `acks=all`, idempotent) and "
+                "keeps nothing.",
+                "events/s",
+                [Side(OURS, ours), Side(RAW, raw)],
+                [Goal(OURS, RAW, at_least=0.50)],
+                warm_up=True,
+                settings={
+                    "events a run": f"{events:,}",
+                    "bytes of an event": str(len(records[0].value or b"")),
+                    "producers": "linger 2 ms, batches of 256 kB, both the same",
+                },
+            )
+        await producer.stop()
+    await owner.close()
+
+
+def _relayed() -> float:
+    return REGISTRY.get_sample_value("recoup_events_relayed_total", {"topic": TOPIC}) or 0.0
+
+
+def _columns(records: list[Record]) -> list[list[Any]]:
+    flat = [
+        json.dumps([part for name, value in record.headers for part in (name, value.decode())])
+        for record in records
+    ]
+    return [
+        [record.topic for record in records],
+        [record.partition for record in records],
+        [record.key for record in records],
+        flat,
+        [record.value for record in records],
+    ]
