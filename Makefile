@@ -125,4 +125,4 @@ faults: setup ## Try to make it lose or double: make faults ROW=5 SCALE=0.1 SEED
 RUNS ?= 3
 QUICK ?=
 bench: setup ## Measure beside references: make bench ROW=relay RUNS=5; QUICK=1 only looks whether all works
-	@$(BIN)/python -m tests.bench $(if $(ROW),--row $(ROW)) --runs $(RUNS) $(if $(QUICK),--quick)
+	@$(BIN)/python -m tests.bench $(if $(ROW),--row $(ROW)) --runs $(RUNS) --scale $(SCALE) $(if $(QUICK),--quick)

@@ -23,15 +23,16 @@ def main() -> int:
     parser.add_argument("--row", choices=NAMES, action="append", help="this row alone; may be repeated")
     parser.add_argument("--runs", type=int, default=3, help="of each side")
     parser.add_argument("--quick", action="store_true", help="the smallest sizes, results are not kept")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the full sizes, at most 1")
     told = parser.parse_args()
-    return uvloop.run(_measure(told.row or NAMES, told.runs, quick=told.quick))
+    return uvloop.run(_measure(told.row or NAMES, told.runs, scale=told.scale, quick=told.quick))
 
 
-async def _measure(names: list[str], runs: int, *, quick: bool) -> int:
+async def _measure(names: list[str], runs: int, *, scale: float, quick: bool) -> int:
     held = True
     for name in names:
         async with Run() as run:
-            held &= await _one(Place(run, quick=quick, say=say), name, runs)
+            held &= await _one(Place(run, quick=quick, scale=scale, say=say), name, runs)
     return 0 if held else 1
 
 
@@ -41,7 +42,8 @@ async def _one(place: Place, name: str, runs: int) -> bool:
     async with row_of(name)(place) as row:
         result = await take(row, runs, say)
     if not place.quick:
-        keep(result, command=f"make bench ROW={name} RUNS={runs}", on=on, more=await place.versions())
+        share = "" if place.scale == 1 else f" SCALE={place.scale:g}"
+        keep(result, command=f"make bench ROW={name} RUNS={runs}{share}", on=on, more=await place.versions())
     return tell(result)
 
 

@@ -29,6 +29,7 @@ class Place:
     Args:
         run: what is started belongs to it.
         quick: sizes are as small as can be, for a look whether everything works.
+        scale: share of the full sizes, above 0, at most 1.
         say: is told what takes its time.
         kafka: a broker that runs already.
         postgres: a server that runs already.
@@ -40,17 +41,18 @@ class Place:
         run: Run,
         *,
         quick: bool = False,
+        scale: float = 1.0,
         say: Say = lambda _: None,
         kafka: Kafka | sources.ExternalKafka | None = None,
         postgres: Postgres | sources.ExternalPostgres | None = None,
         databases: ServiceDatabases | None = None,
     ) -> None:
-        self.run, self.quick, self.say = run, quick, say
+        self.run, self.quick, self.scale, self.say = run, quick, scale, say
         self._kafka, self._postgres, self._databases = kafka, postgres, databases
 
     def size(self, full: int, quick: int) -> int:
         """Give the size for this invocation."""
-        return quick if self.quick else full
+        return quick if self.quick else max(quick, round(full * self.scale))
 
     async def kafka(self) -> str:
         """Give the broker's host and port."""

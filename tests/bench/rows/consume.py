@@ -1,0 +1,132 @@
+"""The scheduler's work on failures: from the topic to cases, timers and announcements, committed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from prometheus_client import REGISTRY
+
+from recoup_chassis.kafka import Consumers
+from recoup_chassis.outbox import OutboxWatch
+from recoup_chassis.postgres import Database
+from recoup_events.envelope import write
+from recoup_events.models import PaymentFailed
+from recoup_retry_scheduler.subscriptions import SUBSCRIPTIONS
+
+from ..events import failures, know
+from ..measure import Goal, Reading, Row, Side, until
+from ..place import Place, running
+
+OURS, RAW = "retry-scheduler", "raw aiokafka, one COPY a batch"
+TOPIC = "payment.failed"
+AT_ONCE = 500
+
+
+@asynccontextmanager
+async def row(place: Place) -> AsyncIterator[Row]:
+    """Failures of as many customers on a topic of twelve partitions; each run of ours has a new database."""
+    events = place.size(100_000, 200)
+    kafka, prefix = await place.kafka(), await place.topics([TOPIC])
+    await _fill(place, kafka, prefix, events)
+    groups = count(1)
+
+    async def ours() -> Reading:
+        return await _ours(place, kafka, prefix, f"ours{next(groups)}", events)
+
+    async def raw() -> Reading:
+        return await _raw(place, kafka, prefix, f"raw{next(groups)}", events)
+
+    yield Row(
+        "consume",
+        "`payment.failed` until the case, its timer and its announcement in the outbox are committed and the "
+        "offsets after them, by one process; beside a bare consumer that copies the records as they are into a "
+        "table, one COPY, one commit and one commit of offsets a batch.",
+        "events/s",
+        [Side(OURS, ours), Side(RAW, raw)],
+        [Goal(OURS, RAW, at_least=0.40)],
+        settings={"failures": f"{events:,}, each of a customer of its own", "batches": f"up to {AT_ONCE}"},
+    )
+
+
+async def _fill(place: Place, kafka: str, prefix: str, events: int) -> None:
+    place.say(f"putting {events:,} failures on the topic")
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, linger_ms=5, max_batch_size=256 * 1024)
+    await producer.start()
+    sent = []
+    for event in failures(events):
+        record = write(event, source="/bench", partitions=12)
+        sent.append(
+            await producer.send(
+                prefix + record.topic,
+                value=record.value,
+                key=record.key,
+                partition=record.partition,
+                headers=record.headers,
+            )
+        )
+    await asyncio.gather(*sent)
+    await producer.stop()
+
+
+async def _ours(place: Place, kafka: str, prefix: str, group: str, events: int) -> Reading:
+    own = await place.database("retry-scheduler")
+    await know(own.owner_dsn)
+    async with await Database.connect(own.app_dsn, source="/recoup/retry-scheduler") as database:
+        consumers = Consumers(
+            database,
+            place.config(own, kafka, prefix),
+            service=group,
+            subscriptions={PaymentFailed: SUBSCRIPTIONS[PaymentFailed]},
+            watch=OutboxWatch(database),
+        )
+        (subscriber,) = consumers._subscribers
+        handled = _handled()
+        async with running(consumers):
+            await until(lambda: not subscriber.idle.is_set(), every=0.001)
+            began, worked = time.monotonic(), time.process_time()
+            await until(lambda: _handled() >= handled + events and subscriber.idle.is_set())
+            seconds, worked = time.monotonic() - began, time.process_time() - worked
+        announced = await database.pool.fetchval("SELECT count(*) FROM outbox")
+    assert announced >= events, f"{announced} announcements of {events} failures"
+    await place.drop(own)
+    return Reading(events / seconds, {"CPU of the process, ms an event": worked / events * 1000})
+
+
+async def _raw(place: Place, kafka: str, prefix: str, group: str, events: int) -> Reading:
+    own = await place.database("chassis")
+    connection = await asyncpg.connect(own.owner_dsn)
+    await connection.execute("CREATE TABLE records (part int, at bigint, key bytea, value bytea)")
+    consumer = AIOKafkaConsumer(
+        prefix + TOPIC,
+        bootstrap_servers=kafka,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    seen, began, worked = 0, 0.0, 0.0
+    while seen < events:
+        got = await consumer.getmany(timeout_ms=20, max_records=AT_ONCE)
+        records = [record for some in got.values() for record in some]
+        if not records:
+            continue
+        if not seen:
+            began, worked = time.monotonic(), time.process_time()
+        rows = [(record.partition, record.offset, record.key, record.value) for record in records]
+        await connection.copy_records_to_table("records", records=rows)
+        after: dict[TopicPartition, int] = {where: some[-1].offset + 1 for where, some in got.items()}
+        await consumer.commit(after)
+        seen += len(records)
+    seconds, worked = time.monotonic() - began, time.process_time() - worked
+    await consumer.stop()
+    await connection.close()
+    await place.drop(own)
+    return Reading(events / seconds, {"CPU of the process, ms an event": worked / events * 1000})
+
+
+def _handled() -> float:
+    return REGISTRY.get_sample_value("recoup_events_handled_total", {"topic": TOPIC}) or 0.0
