@@ -5,6 +5,7 @@ import hashlib
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid5
 
 import pytest
 from hypothesis import given, strategies as st
@@ -13,7 +14,7 @@ from recoup_events import generate
 from recoup_events.envelope import Tombstone, UnknownVersion, Unreadable, read, write
 from recoup_events.models import BY_TYPE, EVENTS, CustomerUpdated, Event, PaymentFailed
 from recoup_events.topics import EVENT_BYTES, TOPICS
-from recoup_events.values import CaseState, OpenEnum, fact_id, partition_of
+from recoup_events.values import NAMESPACE, CaseState, OpenEnum, fact_id, partition_of
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 DOCS = Path(__file__).parents[3] / "docs"
@@ -156,3 +157,9 @@ def test_states_that_the_case_can_have_are_the_documented_ones() -> None:
         "reversed",
         "unknown",
     ]
+
+
+def test_a_facts_id_is_its_name_in_the_namespace_by_the_standards_function() -> None:
+    for identity in (("ch_1",), ("ch_1", "2"), ("ü\n",), ()):
+        name = "\x1f".join(("acct_1", "payment.failed", *identity))
+        assert fact_id("acct_1", "payment.failed", *identity) == uuid5(NAMESPACE, name)

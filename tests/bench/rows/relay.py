@@ -1,7 +1,6 @@
 """The relay: from the outbox until the broker has acknowledged and the row is forgotten."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,8 @@ from aiokafka import AIOKafkaProducer
 from prometheus_client import REGISTRY
 
 from recoup_chassis.outbox import Relay
-from recoup_chassis.postgres import Database
+from recoup_chassis.postgres import Database, _array_of, _flat
+from recoup_chassis.queries import load
 from recoup_events.envelope import Record, write
 
 from ..events import failures
@@ -21,15 +21,7 @@ from ..place import Place, running
 
 OURS, RAW = "Recoup's relay", "raw aiokafka producer"
 TOPIC = "payment.failed"
-FILL = """
-INSERT INTO outbox (bucket, topic, partition, key, headers, value)
-SELECT record.partition % relay_buckets.buckets, record.topic, record.partition, record.key,
-       ARRAY(SELECT jsonb_array_elements_text(record.headers::jsonb)), record.value
-FROM relay_buckets,
-     unnest($1::text[], $2::int[], $3::bytea[], $4::text[], $5::bytea[])
-     WITH ORDINALITY AS record (topic, partition, key, headers, value, n)
-ORDER BY record.n
-"""
+FILL = load("recoup_chassis", "postgres.sql").write_outbox
 
 
 @asynccontextmanager
@@ -99,10 +91,7 @@ def _relayed() -> float:
 
 
 def _columns(records: list[Record]) -> list[list[Any]]:
-    flat = [
-        json.dumps([part for name, value in record.headers for part in (name, value.decode())])
-        for record in records
-    ]
+    flat = [_array_of(_flat(record)) for record in records]
     return [
         [record.topic for record in records],
         [record.partition for record in records],

@@ -12,7 +12,6 @@ from recoup_chassis.postgres import Database, Tx
 from recoup_chassis.timers import Dispatcher, Timer
 from recoup_events.models import RetryDue
 from recoup_events.values import TryKind, fact_id
-from recoup_local.databases import Database as OwnDatabase
 
 from ..events import ACCOUNT, MERCHANT, know
 from ..measure import Goal, Reading, Row, Side
@@ -28,7 +27,7 @@ RETURNING timer_id, merchant_id, customer_id, subject, due_at
 """
 PENDING = """
 INSERT INTO timers (clock_id, merchant_id, customer_id, kind, subject, due_at)
-SELECT 0, $1, 'cus_' || n % 1000000, $2, gen_random_uuid(), now() + interval '1 day' + n * interval '0.1 s'
+SELECT 0, $1, 'cus_' || n % $5::bigint, $2, gen_random_uuid(), now() + interval '1 day' + n * interval '0.1 s'
 FROM generate_series($3::bigint, $4::bigint) AS n
 """
 CUSTOMERS = """
@@ -36,7 +35,7 @@ INSERT INTO customer_locks (merchant_id, customer_id) SELECT $1, 'cus_' || n FRO
 """
 DUE = """
 INSERT INTO timers (clock_id, merchant_id, customer_id, kind, subject, due_at)
-SELECT 0, $1, 'cus_' || n * 37 % 1000000, $2, gen_random_uuid(), $3 FROM generate_series(1, $4::bigint) AS n
+SELECT 0, $1, 'cus_' || n * 37 % $5, $2, gen_random_uuid(), $3 FROM generate_series(1, $4::bigint) AS n
 """
 
 
@@ -86,8 +85,8 @@ def _words(number: int) -> str:
 class _Pending:
     """A database in which so many timers are pending."""
 
-    def __init__(self, own: OwnDatabase, database: Database, owner: asyncpg.Connection) -> None:
-        self._own, self._database, self._owner = own, database, owner
+    def __init__(self, database: Database, owner: asyncpg.Connection, customers: int) -> None:
+        self._database, self._owner, self._customers = database, owner, customers
         self._dispatcher = Dispatcher(database, command, name="bench", kinds=[KIND])
 
     @classmethod
@@ -96,23 +95,26 @@ class _Pending:
         await know(own.owner_dsn)
         owner = await asyncpg.connect(own.owner_dsn, command_timeout=1800)
         place.say(f"arming {pending:,} timers")
-        await owner.execute(CUSTOMERS, MERCHANT, min(pending, 1_000_000))
+        customers = min(pending, 1_000_000)
+        await owner.execute(CUSTOMERS, MERCHANT, customers)
         for first in range(1, pending, 1_000_000):
-            await owner.execute(PENDING, MERCHANT, KIND, first, min(first + 999_999, pending))
+            await owner.execute(PENDING, MERCHANT, KIND, first, min(first + 999_999, pending), customers)
             if pending > 1_000_000:
                 place.say(f"armed {min(first + 999_999, pending):,} of {pending:,}")
         await owner.execute("VACUUM (ANALYZE) timers, customer_locks")
         await owner.execute("CHECKPOINT" if await _may_checkpoint(owner) else "SELECT 1")
         database = await Database.connect(own.app_dsn, source="/recoup/retry-scheduler")
-        return cls(own, database, owner)
+        return cls(database, owner, customers)
 
     async def close(self) -> None:
-        await self._database.close()
+        await self._database.pool.close()
         await self._owner.close()
 
     async def _arm(self, due: int) -> None:
         await self._owner.execute("TRUNCATE outbox")
-        await self._owner.execute(DUE, MERCHANT, KIND, datetime.now(UTC) - timedelta(seconds=1), due)
+        await self._owner.execute(
+            DUE, MERCHANT, KIND, datetime.now(UTC) - timedelta(seconds=1), due, self._customers
+        )
 
     async def ours(self, due: int) -> Reading:
         """Fire what is due."""

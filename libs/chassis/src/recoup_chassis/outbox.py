@@ -5,6 +5,7 @@ they were written. One relay holds a bucket at a time, by an advisory lock of a 
 """
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 
 import asyncpg
@@ -132,8 +133,8 @@ class Relay:
             ]
             await asyncio.gather(*acknowledgements)
         await connection.execute(sql.forget_events, [row["outbox_id"] for row in rows])
-        for row in rows:
-            EVENTS_RELAYED.labels(row["topic"]).inc()
+        for topic, relayed in Counter(row["topic"] for row in rows).items():
+            EVENTS_RELAYED.labels(topic).inc(relayed)
         return len(rows) == AT_ONCE
 
 

@@ -75,7 +75,7 @@ class Tx:
         """Write events to the outbox.
 
         Raises:
-            Unprocessable: one of them is larger than 256 kB.
+            Unprocessable: one of them is larger than 256 kB, or has a NUL in a header.
         """
         records = [
             write(event, source=self._database.source, partitions=self._database.partitions)
@@ -94,7 +94,7 @@ class Tx:
             [record.topic for record in records],
             [record.partition for record in records],
             [record.key for record in records],
-            [json.dumps(_flat(record) + traced) for record in records],
+            [_array_of([*_flat(record), *traced]) for record in records],
             [record.value for record in records],
         )
         self.announced += len(records)
@@ -136,6 +136,19 @@ class Tx:
 
 def _flat(record: Record) -> list[str]:
     return [part for name, value in record.headers for part in (name, value.decode())]
+
+
+def _array_of(texts: Sequence[str]) -> str:
+    """Write texts as Postgres' literal of an array, which costs it a third of reading JSON (measured).
+
+    Raises:
+        Unprocessable: one of them has a NUL, which no text in Postgres can have.
+    """
+    joined = "\0".join(texts)
+    if joined.count("\0") != len(texts) - 1:
+        raise Unprocessable("nul", f"a NUL character in a header: {joined[:300]!r}")
+    escaped = joined.replace("\\", "\\\\").replace('"', '\\"')
+    return '{"' + escaped.replace("\0", '","') + '"}'
 
 
 class Database:

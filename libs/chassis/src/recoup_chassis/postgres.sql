@@ -3,11 +3,11 @@
 SELECT set_config('recoup.merchants', $1::text[]::text, true)
 
 -- name: write_outbox
--- $1 text[]: topics, $2 int[]: partitions, $3 bytea[]: keys, $4 text[]: headers, each a JSON array of
+-- $1 text[]: topics, $2 int[]: partitions, $3 bytea[]: keys, $4 text[]: headers, each the literal of an array of
 -- alternating names and values, $5 bytea[]: values
 INSERT INTO outbox (bucket, topic, partition, key, headers, value)
 SELECT record.partition % relay_buckets.buckets, record.topic, record.partition, record.key,
-       ARRAY(SELECT jsonb_array_elements_text(record.headers::jsonb)), record.value
+       record.headers::text[], record.value
 FROM relay_buckets,
      unnest($1::text[], $2::int[], $3::bytea[], $4::text[], $5::bytea[])
      WITH ORDINALITY AS record (topic, partition, key, headers, value, n)

@@ -99,10 +99,9 @@ class Dispatcher:
             )
             if timers:
                 await self._act(timers, tx)
+        lateness = TIMER_LATENESS.labels(self.name)
         for timer in timers:
-            TIMER_LATENESS.labels(self.name).observe(
-                (tx.now(timer.merchant_id) - timer.due_at).total_seconds()
-            )
+            lateness.observe((tx.now(timer.merchant_id) - timer.due_at).total_seconds())
         TIMERS_FIRED.labels(self.name).inc(len(timers))
         return len(timers) == AT_ONCE
 

@@ -61,23 +61,24 @@ def write(event: Event, *, source: str, partitions: int) -> Record:
         partitions: the cluster's permanent number, the same for every topic.
     """
     customer = event.customer_id if isinstance(event, CustomerEvent) else None
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": str(event.id),
-        "ce_type": event.ce_type(),
-        "ce_source": source,
-        "ce_subject": event.key,
-        "ce_time": utc(event.time),
-        "ce_recoupmerchant": event.merchant_id,
-        "content-type": "application/json",
-    }
+    key = event.key
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(event.id).encode()),
+        ("ce_type", event.ce_type().encode()),
+        ("ce_source", source.encode()),
+        ("ce_subject", key.encode()),
+        ("ce_time", utc(event.time).encode()),
+        ("ce_recoupmerchant", event.merchant_id.encode()),
+        ("content-type", b"application/json"),
+    ]
     if customer is not None:
-        headers["ce_recoupcustomer"] = customer
+        headers.append(("ce_recoupcustomer", customer.encode()))
     return Record(
         topic=event.TOPIC.name,
         partition=partition_of(event.merchant_id, customer, partitions),
-        key=event.key.encode(),
-        headers=[(name, text.encode()) for name, text in headers.items()],
+        key=key.encode(),
+        headers=headers,
         value=event.model_dump_json().encode(),
     )
 

@@ -8,10 +8,15 @@ import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
 NAMESPACE = UUID("8f0f1bb4-3c55-5c0e-9d0a-6f1f6c1d7a21")
 """Of every fact's UUIDv5. Permanent."""
+
+_IN_NAMESPACE = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
+_FREE_BITS = ~((0xF000 << 64) | (0xC000 << 48))
+_VERSION_5 = (0x5000 << 64) | (0x8000 << 48)
+"""A UUIDv5 as `uuid.uuid5` makes it, in half its time: every event is born with several."""
 
 SEPARATOR = "\x1f"
 """Between the parts of a fact's name (ASCII unit separator, which no gateway id contains)."""
@@ -25,7 +30,9 @@ def fact_id(account: str, event_type: str, *identity: str) -> UUID:
         event_type: the event's type without its version, for instance `payment.failed`.
         identity: the business identity, for instance the gateway's charge id.
     """
-    return uuid5(NAMESPACE, SEPARATOR.join((account, event_type, *identity)))
+    name = _IN_NAMESPACE.copy()
+    name.update(SEPARATOR.join((account, event_type, *identity)).encode())
+    return UUID(int=int.from_bytes(name.digest()[:16], "big") & _FREE_BITS | _VERSION_5)
 
 
 def partition_of(merchant: str, customer: str | None, partitions: int) -> int:
