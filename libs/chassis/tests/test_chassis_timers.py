@@ -136,6 +136,19 @@ async def test_two_dispatchers_never_fire_the_same_timer_and_skip_a_customer_tha
     assert sorted(one.subjects + two.subjects) == sorted(t.subject for t in customers)
 
 
+async def test_when_more_is_due_than_one_batch_takes_merchants_take_turns(bench: Bench) -> None:
+    await set_clocks(bench, live_merchant("big"), live_merchant("small"), clock("sandbox", 1))
+    now = datetime.now(UTC)
+    crowd = [NewTimer("big", f"c{n}", "step", f"big {n}", now - timedelta(hours=1)) for n in range(1200)]
+    await armed(bench, *crowd, timer("small", "small", now), timer("sandbox", "its own", MERCHANT_EPOCH))
+    fired = Fired(bench)
+    assert await fired.dispatcher.fire() is True
+    assert {"small", "its own"} <= set(fired.subjects)
+    while await fired.dispatcher.fire():
+        pass
+    assert sorted(fired.subjects) == sorted(["small", "its own", *(t.subject for t in crowd)])
+
+
 async def test_a_refused_timer_is_set_aside_and_holds_its_customer(bench: Bench) -> None:
     await set_clocks(bench, live_merchant("m1"))
     now = datetime.now(UTC)

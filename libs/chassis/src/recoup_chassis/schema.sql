@@ -147,6 +147,8 @@ CREATE INDEX quarantine_held ON quarantine USING btree (merchant_id, customer_id
 
 CREATE INDEX timers_due ON timers USING btree (clock_id, due_at);
 
+CREATE INDEX timers_due_of_merchant ON timers USING btree (clock_id, merchant_id, due_at);
+
 CREATE INDEX timers_subject ON timers USING btree (merchant_id, subject);
 
 ALTER TABLE ONLY merchant_clocks

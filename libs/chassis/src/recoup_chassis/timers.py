@@ -1,12 +1,18 @@
 """Timers: what is to happen when, on the merchant's clock.
 
 Promise: a timer fires at least once after it is due, and together with what it leads to exactly once: it is
-deleted in the transaction that acts on it. Whoever acts holds the customer first.
+deleted in the transaction that acts on it. Whoever acts holds the customer first. When more is due than one
+batch takes, merchants take turns.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
 
 from recoup_chassis.errors import unprocessable
 from recoup_chassis.postgres import Database, Tx, columns
@@ -19,6 +25,9 @@ AT_ONCE = 500
 """Timers taken in one transaction."""
 
 POLL = timedelta(milliseconds=20)
+
+CROWD_KNOWN_FOR = 0.5
+"""Seconds for which the merchants that had something due are taken in turn, before they are found anew."""
 
 sql = load(__package__, "timers.sql")
 
@@ -69,8 +78,33 @@ async def disarm(tx: Tx, subjects: Iterable[tuple[str, str]], kinds: Sequence[st
         await tx.execute(sql.disarm, *columns(pairs, 2), kinds)
 
 
+class Crowd:
+    """The merchants that have something due, in turn, while there is more of it than one batch takes."""
+
+    def __init__(self, kinds: Sequence[str]) -> None:
+        self._kinds = kinds
+        self._merchants: deque[tuple[int, str]] = deque()
+        self._known_until = 0.0
+
+    async def due(
+        self, connection: "asyncpg.pool.PoolConnectionProxy[Any]", shown: Mapping[int, datetime]
+    ) -> list["asyncpg.Record"]:
+        """Give what is due next: as much of each merchant's as of any other's, the earliest first."""
+        if not self._merchants or time.monotonic() > self._known_until:
+            rows = await connection.fetch(sql.crowd, list(shown), list(shown.values()), self._kinds)
+            self._merchants = deque((row["clock_id"], row["merchant_id"]) for row in rows)
+            self._known_until = time.monotonic() + CROWD_KNOWN_FOR
+        turns = [self._merchants.popleft() for _ in range(min(AT_ONCE, len(self._merchants)))]
+        each = AT_ONCE // max(len(turns), 1)
+        rows = [(clock, merchant, shown[clock]) for clock, merchant in turns if clock in shown]
+        due = await connection.fetch(sql.due_in_turn, *columns(rows, 3), self._kinds, each)
+        taken = Counter((row["clock_id"], row["merchant_id"]) for row in due)
+        self._merchants.extend(turn for turn in turns if taken[turn] == each)
+        return due
+
+
 class Dispatcher:
-    """A part that fires due timers, earliest first of each clock.
+    """A part that fires due timers, earliest first of each clock, and of each merchant where many are due.
 
     Args:
         handler: acts on a batch in the transaction that took it.
@@ -79,6 +113,7 @@ class Dispatcher:
 
     def __init__(self, database: Database, handler: Handler, *, name: str, kinds: Sequence[str]) -> None:
         self.name, self._database, self._handler, self._kinds = name, database, handler, list(kinds)
+        self._crowd = Crowd(self._kinds)
         self._loop = Loop(name, self.fire, every=POLL)
         self.serve = self._loop.serve
 
@@ -87,6 +122,8 @@ class Dispatcher:
         async with self._database.pool.acquire(timeout=10) as connection:
             shown = {row["clock_id"]: row["at"] for row in await connection.fetch(sql.clocks)}
             due = await connection.fetch(sql.due, list(shown), list(shown.values()), self._kinds, AT_ONCE)
+            if crowded := len(due) == AT_ONCE:
+                due = await self._crowd.due(connection, shown)
         if not due:
             return False
         merchants = {row["merchant_id"] for row in due}
@@ -103,7 +140,7 @@ class Dispatcher:
         for timer in timers:
             lateness.observe((tx.now(timer.merchant_id) - timer.due_at).total_seconds())
         TIMERS_FIRED.labels(self.name).inc(len(timers))
-        return len(timers) == AT_ONCE
+        return crowded and bool(timers)
 
     async def _act(self, timers: Sequence[Timer], tx: Tx) -> None:
         try:

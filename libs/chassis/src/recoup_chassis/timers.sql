@@ -26,6 +26,45 @@ LATERAL (
 ) AS timer
 LIMIT $4
 
+-- name: crowd
+-- $1 bigint[]: clocks, $2 timestamptz[]: what they show, $3 text[]: kinds; the merchants that have something due,
+-- the latest first. Steps over each merchant's timers by the index, whatever their number.
+WITH RECURSIVE shown AS (
+    SELECT clock_id, at FROM unnest($1::bigint[], $2::timestamptz[]) AS clock (clock_id, at)
+),
+merchant AS (
+    SELECT clock_id, at, (
+        SELECT merchant_id FROM timers WHERE timers.clock_id = shown.clock_id ORDER BY merchant_id LIMIT 1
+    ) AS merchant_id
+    FROM shown
+    UNION ALL
+    SELECT clock_id, at, (
+        SELECT timers.merchant_id FROM timers
+        WHERE timers.clock_id = merchant.clock_id AND timers.merchant_id > merchant.merchant_id
+        ORDER BY timers.merchant_id LIMIT 1
+    )
+    FROM merchant WHERE merchant_id IS NOT NULL
+)
+SELECT merchant.clock_id, merchant.merchant_id FROM merchant,
+LATERAL (
+    SELECT due_at FROM timers
+    WHERE timers.clock_id = merchant.clock_id AND timers.merchant_id = merchant.merchant_id
+      AND timers.due_at <= merchant.at AND timers.kind = ANY ($3)
+    ORDER BY timers.due_at LIMIT 1
+) AS first
+ORDER BY merchant.at - first.due_at DESC
+
+-- name: due_in_turn
+-- $1 bigint[]: clocks, $2 text[]: merchants, in pairs, $3 timestamptz[]: what each one's clock shows, $4 text[]: kinds,
+-- $5 int: how many of each merchant at the most
+SELECT timer.* FROM unnest($1::bigint[], $2::text[], $3::timestamptz[]) AS turn (clock_id, merchant_id, at),
+LATERAL (
+    SELECT clock_id, timer_id, merchant_id, customer_id, due_at FROM timers
+    WHERE timers.clock_id = turn.clock_id AND timers.merchant_id = turn.merchant_id
+      AND timers.due_at <= turn.at AND timers.kind = ANY ($4)
+    ORDER BY timers.due_at LIMIT $5
+) AS timer
+
 -- name: claim
 -- $1 bigint[]: timers, $2 text[]: merchants, $3 text[]: customers that this transaction holds, in pairs
 DELETE FROM timers USING unnest($2::text[], $3::text[]) AS mine (merchant_id, customer_id)
