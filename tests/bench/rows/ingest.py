@@ -1,0 +1,136 @@
+"""Ingest: signed webhooks posted on 64 connections, each answered 2xx after its commit."""
+
+import asyncio
+import sys
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+import asyncpg
+import psutil
+
+from recoup_chassis.postgres import Database
+from recoup_gateway_adapter.accounts import store as accounts
+from recoup_gateway_adapter.accounts.domain import NewAccount
+from recoup_gateway_adapter.accounts.sealing import Vault
+from recoup_local.eventually import eventually
+from recoup_local.ports import free_port
+from recoup_local.processes import Process
+
+from ..events import ACCOUNT, MERCHANT, know
+from ..measure import Goal, Reading, Row, Side
+from ..place import Place
+from ..report import ROOT
+from ..webhooks import SECRET, charge_failed
+
+OURS, BARE, INSERT = "Recoup's ingest port", "bare ASGI and HMAC", "one INSERT a request"
+CONNECTIONS = 64
+PATH = f"/webhooks/stripe/{ACCOUNT}"
+KEYS = f"bench={b64encode(bytes(range(32))).decode()}"
+TABLE = """
+CREATE TABLE webhooks_one_by_one (
+    id uuid PRIMARY KEY, account_id text NOT NULL, event_at timestamptz NOT NULL, body bytea NOT NULL
+)
+"""
+
+
+@asynccontextmanager
+async def row(place: Place) -> AsyncIterator[Row]:
+    """Three servers on the same database server, loaded one at a time by a process of its own."""
+    requests = place.size(10_000, 200)
+    own = await place.database("gateway-adapter")
+    await know(own.owner_dsn)
+    await connect_account(own.app_dsn)
+    owner = await asyncpg.connect(own.owner_dsn)
+    await owner.execute(TABLE)
+    series = count(1)
+
+    async def measure(what: str) -> Reading:
+        return await _measure(
+            place, what, own.owner_dsn if what == "insert" else own.app_dsn, requests, next(series)
+        )
+
+    yield Row(
+        "ingest",
+        f"Signed webhooks of {len(charge_failed(1)) / 1000:.1f} kB on {CONNECTIONS} connections, each answered 2xx; "
+        "Recoup's and the one INSERT a request are committed before. Load and server are processes of their own.",
+        "requests/s",
+        [
+            Side(OURS, lambda: measure("recoup")),
+            Side(BARE, lambda: measure("bare")),
+            Side(INSERT, lambda: measure("insert")),
+        ],
+        [Goal(OURS, BARE, at_least=0.20), Goal(OURS, INSERT, at_least=2.0)],
+        settings={"requests a run": f"{requests:,}", "connections to the database": "10 of both"},
+    )
+    stored = await owner.fetchval("SELECT count(*) FROM raw_webhooks")
+    assert stored >= requests, f"{stored} stored"
+    await owner.close()
+
+
+async def connect_account(dsn: str) -> None:
+    """Store the account whose webhooks come, with a gateway that nobody answers for."""
+    new = NewAccount(
+        account_id=ACCOUNT,
+        merchant_id=MERCHANT,
+        gateway="stripe",
+        name="Bench",
+        livemode=False,
+        base_url="http://127.0.0.1:9",
+        api_version=None,
+        collection_paused=None,
+        api_key="sk_test_bench_0123456789",
+        webhook_secret=SECRET,
+    )
+    async with (
+        await Database.connect(dsn, source="/bench") as database,
+        database.transaction([MERCHANT]) as tx,
+    ):
+        assert await accounts.put(tx, Vault.parse(KEYS), new)
+
+
+async def _measure(place: Place, what: str, dsn: str, requests: int, series: int) -> Reading:
+    port = free_port()
+    environment = {"BENCH_DSN": dsn, "SEALING_KEYS": KEYS}
+    server = place.run.start(
+        f"bench-{what}", [sys.executable, "-m", "tests.bench.serving", what, str(port)],
+        environment=environment, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        await eventually(lambda: _listens(port), within=120)
+        told = await post(place, port, requests, f"s{series}_")
+        worked = sum(psutil.Process(server.pid).cpu_times()[:2])
+    finally:
+        await server.stop()
+    assert told["statuses"] == {"200": requests}, told
+    return Reading(
+        requests / told["seconds"],
+        {
+            "answer p50, ms": told["p50"],
+            "answer p99, ms": told["p99"],
+            "CPU of the server, ms a request": worked / requests * 1000,
+        },
+    )
+
+
+async def post(place: Place, port: int, requests: int, series: str) -> dict[str, Any]:
+    """Let the load process post; give what it says."""
+    arguments = [str(port), PATH, str(CONNECTIONS), str(requests), series]
+    load: Process = place.run.start(
+        "bench-load", [sys.executable, "-m", "tests.bench.load", *arguments], cwd=ROOT
+    )
+    told: dict[str, Any] = await load.announcement(within=600)
+    if not await load.ended(within=30):
+        await load.kill()
+    return told
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
