@@ -7,6 +7,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import asyncpg
 
@@ -14,13 +15,18 @@ from recoup_chassis.config import ServiceConfig
 from recoup_chassis.process import Part
 from recoup_local import sources
 from recoup_local.databases import Database
+from recoup_local.house import ADAPTER, SERVICES, House, open_house
 from recoup_local.jars import locked
 from recoup_local.kafka import Kafka
 from recoup_local.postgres import Postgres
 from recoup_local.pytest_plugin import ServiceDatabases, Topics
 from recoup_local.run import Run
+from recoup_local.services import Service
 
 from .measure import Say
+
+READY_WITHIN = 300.0
+"""Seconds for a service to become ready; a limit against hanging."""
 
 
 class Place:
@@ -34,6 +40,7 @@ class Place:
         kafka: a broker that runs already.
         postgres: a server that runs already.
         databases: those made on it.
+        house: services, broker and databases that run already.
     """
 
     def __init__(
@@ -46,9 +53,10 @@ class Place:
         kafka: Kafka | sources.ExternalKafka | None = None,
         postgres: Postgres | sources.ExternalPostgres | None = None,
         databases: ServiceDatabases | None = None,
+        house: House | None = None,
     ) -> None:
         self.run, self.quick, self.scale, self.say = run, quick, scale, say
-        self._kafka, self._postgres, self._databases = kafka, postgres, databases
+        self._kafka, self._postgres, self._databases, self._house = kafka, postgres, databases, house
 
     def size(self, full: int, quick: int) -> int:
         """Give the size for this invocation."""
@@ -83,6 +91,21 @@ class Place:
         """Remove a database before the run's end, to give its disk back."""
         assert self._databases is not None
         await self._databases.drop(database)
+
+    async def house(self) -> House:
+        """Give the whole house, every service running; one account may be asked as fast as the house is able."""
+        if self._house is None:
+            house = await open_house(self.run, say=self.say)
+            own = {**house.environments[ADAPTER], "ACCOUNT_RATE": "1000"}
+            self._house = replace(house, environments={**house.environments, ADAPTER: own})
+            self._kafka, self._postgres = house.kafka, house.postgres
+            self.say("starting the four services")
+            for name in SERVICES:
+                self._house.services[name] = Service(self.run, name, self._house.environments[name])
+                self._house.services[name].launch()
+            for service in self._house.services.values():
+                await service.ready(READY_WITHIN)
+        return self._house
 
     def config(self, database: Database, kafka: str = "", prefix: str = "") -> ServiceConfig:
         """Give what the chassis is configured with."""

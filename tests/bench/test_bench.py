@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from recoup_local import sources
+from recoup_local.house import House
 from recoup_local.kafka import Kafka
 from recoup_local.postgres import Postgres
 from recoup_local.pytest_plugin import ServiceDatabases
@@ -97,9 +98,12 @@ def place(
     kafka_server: Kafka | sources.ExternalKafka,
     postgres_server: Postgres | sources.ExternalPostgres,
     database: ServiceDatabases,
+    house: House,
 ) -> Place:
-    """The smallest sizes on the test run's own servers."""
-    return Place(local_run, quick=True, kafka=kafka_server, postgres=postgres_server, databases=database)
+    """The smallest sizes on the test run's own servers and in its own house."""
+    return Place(
+        local_run, quick=True, kafka=kafka_server, postgres=postgres_server, databases=database, house=house
+    )
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from importlib import import_module
 from ..measure import Row
 from ..place import Place
 
-NAMES = ["relay", "timers", "consume", "ingest", "fairness"]
+NAMES = ["relay", "timers", "consume", "ingest", "fairness", "latency", "month", "memory"]
 """In the order in which `make bench` measures them."""
 
 OpenRow = Callable[[Place], AbstractAsyncContextManager[Row]]

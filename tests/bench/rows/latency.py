@@ -1,0 +1,185 @@
+"""Latency: from a failure's webhooks to `payment.failed` on the topic, at half the rate that can be sustained."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+
+import aiohttp
+import asyncpg
+from aiokafka import AIOKafkaConsumer
+
+from recoup_events.envelope import headers_of, read
+from recoup_events.models import PaymentFailed
+from recoup_events.topics import TOPICS
+from recoup_local.ports import free_port
+from recoup_local.services import Service
+
+from ..events import know
+from ..measure import Goal, Reading, Row, Side, percentile, until
+from ..place import Place
+from ..webhooks import charge_failed, invoice_failed, signature
+from .ingest import CONNECTIONS, KEYS, PATH, connect_account
+
+OURS, POLLED = "webhook to topic", "insert, commit, poll"
+POLL = 0.05
+"""Seconds between two looks of the reference, as many as between two looks of the translation."""
+
+
+@asynccontextmanager
+async def row(place: Place) -> AsyncIterator[Row]:
+    """The real gateway-adapter, a gateway that posts, and a consumer of the topic."""
+    burst, seconds = place.size(2_000, 30), place.size(20, 1)
+    async with _adapter(place) as stage:
+        place.say(f"posting {burst:,} failures as fast as they are taken")
+        sustained = await stage.burst(burst)
+        rate = sustained / 2
+        failures = max(5, round(rate * seconds))
+        yield Row(
+            "latency",
+            "From the second of a failure's two webhooks (`invoice.payment_failed`, `charge.failed`, each of which "
+            "names the other) until a consumer has `payment.failed`; beside one that commits an INSERT a failure and "
+            f"polls for it every {POLL * 1000:.0f} ms, at the same rate.",
+            "ms, p99",
+            [
+                Side(OURS, lambda: stage.paced(failures, rate)),
+                Side(POLLED, lambda: stage.polled(failures, rate)),
+            ],
+            [Goal(OURS, POLLED, at_most=3.0)],
+            settings={
+                "rate": f"{rate:.0f} failures/s, half of {sustained:.0f} that {burst:,} in a row were taken at",
+                "failures a run": f"{failures:,}",
+                "bodies": "API version 2020-08-27",
+            },
+            remarks=[
+                "Failures that need a look at the gateway wait for its answer; they are not in this row."
+            ],
+        )
+
+
+class _Stage:
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        consumer: AIOKafkaConsumer,
+        owner: asyncpg.Connection,
+        poller: asyncpg.Connection,
+    ) -> None:
+        self._http, self._consumer, self._owner, self._poller = http, consumer, owner, poller
+        self._series = count(1)
+        self._arrived: dict[str, float] = {}
+        self._posted: dict[str, float] = {}
+
+    async def listen(self) -> None:
+        """Note when each failure arrives."""
+        async for record in self._consumer:
+            now = time.monotonic()
+            event = read(TOPICS["payment.failed"].name, record.key, record.headers, record.value)
+            assert isinstance(event, PaymentFailed), headers_of(record.headers)
+            self._arrived.setdefault(event.charge_id or "", now)
+
+    async def _post(self, body: bytes) -> None:
+        headers = {"Stripe-Signature": signature(body), "Content-Type": "application/json"}
+        async with self._http.post(PATH, data=body, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def _fail(self, number: int, series: str) -> None:
+        await self._post(invoice_failed(number, series))
+        self._posted[f"ch_{series}{number}"] = time.monotonic()
+        await self._post(charge_failed(number, series))
+
+    async def burst(self, failures: int) -> float:
+        """Fail as fast as is taken; give failures a second until the last one is on the topic."""
+        series, numbers = f"b{next(self._series)}_", iter(range(failures))
+        began = time.monotonic()
+
+        async def one_after_the_other() -> None:
+            for number in numbers:
+                await self._fail(number, series)
+
+        await asyncio.gather(*(one_after_the_other() for _ in range(CONNECTIONS)))
+        await self._all_arrived(series, failures)
+        return failures / (time.monotonic() - began)
+
+    async def paced(self, failures: int, rate: float) -> Reading:
+        """Fail at a steady rate."""
+        series = f"p{next(self._series)}_"
+        async with asyncio.TaskGroup() as group:
+            async for number in _at(rate, failures):
+                group.create_task(self._fail(number, series))
+        await self._all_arrived(series, failures)
+        names = [f"ch_{series}{number}" for number in range(failures)]
+        return _reading([self._arrived[name] - self._posted[name] for name in names])
+
+    async def _all_arrived(self, series: str, failures: int) -> None:
+        await until(lambda: all(f"ch_{series}{number}" in self._arrived for number in range(failures)), 0.05)
+
+    async def polled(self, failures: int, rate: float) -> Reading:
+        """The reference."""
+        await self._owner.execute("CREATE TABLE IF NOT EXISTS polled (number bigint PRIMARY KEY, body bytea)")
+        posted: dict[int, float] = {}
+        seen: dict[int, float] = {}
+
+        async def poll() -> None:
+            while len(seen) < failures:
+                rows = await self._poller.fetch("DELETE FROM polled RETURNING number")
+                now = time.monotonic()
+                seen.update({row["number"]: now for row in rows})
+                await asyncio.sleep(POLL)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(poll())
+            async for number in _at(rate, failures):
+                posted[number] = time.monotonic()
+                await self._owner.execute("INSERT INTO polled VALUES ($1, $2)", number, charge_failed(number))
+        return _reading([seen[number] - posted[number] for number in range(failures)])
+
+
+def _reading(seconds: Sequence[float]) -> Reading:
+    late = [one * 1000 for one in seconds]
+    return Reading(percentile(late, 0.99), {"p50, ms": percentile(late, 0.5), "highest, ms": max(late)})
+
+
+async def _at(rate: float, times: int) -> AsyncIterator[int]:
+    """Count at a steady rate; what a pause delayed comes at once."""
+    began = time.monotonic()
+    for number in range(times):
+        await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
+        yield number
+
+
+@asynccontextmanager
+async def _adapter(place: Place) -> AsyncIterator[_Stage]:
+    kafka, prefix = await place.kafka(), await place.topics()
+    own = await place.database("gateway-adapter")
+    await know(own.owner_dsn)
+    await connect_account(own.app_dsn)
+    ports = {name: str(free_port()) for name in ("INGEST_PORT", "INTERNAL_PORT", "OPS_PORT")}
+    environment = {
+        **ports,
+        "DATABASE_URL": own.app_dsn,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "KAFKA_TOPIC_PREFIX": prefix,
+        "INTERNAL_CALLERS": "bench=unused-0123456789abcdef0123456789",
+        "SEALING_KEYS": KEYS,
+    }
+    adapter = Service(place.run, "gateway-adapter", environment, replica="bench")
+    adapter.launch()
+    await adapter.ready(within=180)
+    consumer = AIOKafkaConsumer(
+        prefix + "payment.failed", bootstrap_servers=kafka, auto_offset_reset="earliest", fetch_max_wait_ms=20
+    )
+    await consumer.start()
+    owner, poller = [await asyncpg.connect(own.owner_dsn) for _ in range(2)]
+    url = f"http://127.0.0.1:{ports['INGEST_PORT']}"
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+    async with aiohttp.ClientSession(url, connector=connector) as http:
+        stage = _Stage(http, consumer, owner, poller)
+        listening = asyncio.create_task(stage.listen())
+        yield stage
+        listening.cancel()
+    await consumer.stop()
+    await owner.close()
+    await poller.close()
+    await adapter.stop()
