@@ -100,8 +100,9 @@ async def _measure(place: Place, what: str, dsn: str, requests: int, series: int
     )  # fmt: skip
     try:
         await eventually(lambda: _listens(port), within=120)
+        started = sum(psutil.Process(server.pid).cpu_times()[:2])
         told = await post(place, port, requests, f"s{series}_")
-        worked = sum(psutil.Process(server.pid).cpu_times()[:2])
+        worked = sum(psutil.Process(server.pid).cpu_times()[:2]) - started
     finally:
         await server.stop()
     assert told["statuses"] == {"200": requests}, told
