@@ -24,12 +24,3 @@ UPDATE clocks SET origin_real = $2, origin_merchant = $3, rate = $4, version = $
 FROM merchant_clocks
 WHERE merchant_clocks.merchant_id = $1 AND clocks.clock_id = merchant_clocks.clock_id
   AND clocks.clock_id <> 0 AND clocks.version <= $5
-
--- name: read_clocks
--- $1 text[]: merchants; gives each one's own instant, and the real one once more as merchant ''
-SELECT m.merchant_id,
-       c.origin_merchant + (clock_timestamp() - c.origin_real) * c.rate AS at
-FROM merchant_clocks m JOIN clocks c USING (clock_id)
-WHERE m.merchant_id = ANY ($1)
-UNION ALL
-SELECT '', clock_timestamp()

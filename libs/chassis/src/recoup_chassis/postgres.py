@@ -23,7 +23,6 @@ Customer = tuple[str, str]
 """Merchant id and customer id."""
 
 _sql = load(__package__, "postgres.sql")
-_clocks = load(__package__, "clocks.sql")
 
 
 class Tx:
@@ -48,8 +47,7 @@ class Tx:
         """Let the transaction see these merchants' rows too, and read their clocks."""
         wanted = self._merchants.union(merchants)
         listed = sorted(wanted)
-        await self._connection.execute(_sql.see_merchants, listed)
-        for row in await self._connection.fetch(_clocks.read_clocks, listed):
+        for row in await self._connection.fetch(_sql.see_merchants, listed):
             if row["merchant_id"]:
                 self._now.setdefault(row["merchant_id"], row["at"])
             else:
@@ -121,6 +119,10 @@ class Tx:
         self._locked |= taken
         return taken
 
+    def holding(self, customers: Iterable[Customer]) -> None:
+        """Note the customers that a statement of the caller's has locked."""
+        self._locked.update(customers)
+
     def holds(self, customer: Customer) -> bool:
         """Tell whether this transaction holds the customer."""
         return customer in self._locked
@@ -172,7 +174,13 @@ class Database:
         """
         try:
             pool = await asyncpg.create_pool(
-                dsn, min_size=1, max_size=connections, init=_codecs, command_timeout=60, timeout=10
+                dsn,
+                min_size=1,
+                max_size=connections,
+                init=_codecs,
+                reset=_as_it_is,
+                command_timeout=60,
+                timeout=10,
             )
         except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as down:
             raise Retryable(f"the database can't be reached: {down}") from down
@@ -218,6 +226,10 @@ class Database:
 async def _codecs(connection: asyncpg.Connection) -> None:
     for name in ("json", "jsonb"):
         await connection.set_type_codec(name, encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+async def _as_it_is(_: asyncpg.Connection) -> None:
+    """Give a connection back without a round trip: what we set is the transaction's, and ends with it."""
 
 
 def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:

@@ -1,6 +1,12 @@
 -- name: see_merchants
--- $1 text[]: the merchants whose rows the transaction may see
-SELECT set_config('recoup.merchants', $1::text[]::text, true)
+-- $1 text[]: the merchants whose rows the transaction may see; gives each one's own instant, and the real one as
+-- merchant ''
+WITH seen AS MATERIALIZED (SELECT set_config('recoup.merchants', $1::text[]::text, true))
+SELECT '' AS merchant_id, clock_timestamp() AS at FROM seen
+UNION ALL
+SELECT m.merchant_id, c.origin_merchant + (clock_timestamp() - c.origin_real) * c.rate
+FROM merchant_clocks m JOIN clocks c USING (clock_id)
+WHERE m.merchant_id = ANY ($1)
 
 -- name: write_outbox
 -- $1 text[]: topics, $2 int[]: partitions, $3 bytea[]: keys, $4 text[]: headers, each the literal of an array of

@@ -5,11 +5,13 @@ deleted in the transaction that acts on it. Whoever acts holds the customer firs
 batch takes, merchants take turns.
 """
 
+import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 import asyncpg
@@ -25,6 +27,7 @@ AT_ONCE = 500
 """Timers taken in one transaction."""
 
 POLL = timedelta(milliseconds=20)
+"""Between looks at what was armed meanwhile. What a look sees coming is fired the moment it is due."""
 
 CROWD_KNOWN_FOR = 0.5
 """Seconds for which the merchants that had something due are taken in turn, before they are found anew."""
@@ -86,18 +89,15 @@ class Crowd:
         self._merchants: deque[tuple[int, str]] = deque()
         self._known_until = 0.0
 
-    async def due(
-        self, connection: "asyncpg.pool.PoolConnectionProxy[Any]", shown: Mapping[int, datetime]
-    ) -> list["asyncpg.Record"]:
+    async def due(self, connection: "asyncpg.pool.PoolConnectionProxy[Any]") -> list["asyncpg.Record"]:
         """Give what is due next: as much of each merchant's as of any other's, the earliest first."""
         if not self._merchants or time.monotonic() > self._known_until:
-            rows = await connection.fetch(sql.crowd, list(shown), list(shown.values()), self._kinds)
+            rows = await connection.fetch(sql.crowd, self._kinds)
             self._merchants = deque((row["clock_id"], row["merchant_id"]) for row in rows)
             self._known_until = time.monotonic() + CROWD_KNOWN_FOR
         turns = [self._merchants.popleft() for _ in range(min(AT_ONCE, len(self._merchants)))]
         each = AT_ONCE // max(len(turns), 1)
-        rows = [(clock, merchant, shown[clock]) for clock, merchant in turns if clock in shown]
-        due = await connection.fetch(sql.due_in_turn, *columns(rows, 3), self._kinds, each)
+        due = await connection.fetch(sql.due_in_turn, *columns(turns, 2), self._kinds, each)
         taken = Counter((row["clock_id"], row["merchant_id"]) for row in due)
         self._merchants.extend(turn for turn in turns if taken[turn] == each)
         return due
@@ -118,39 +118,50 @@ class Dispatcher:
         self.serve = self._loop.serve
 
     async def fire(self) -> bool:
-        """Fire one batch of what is due; tell whether there may be more."""
+        """Fire one batch of what is due; tell whether it fired, so that there may be more."""
         async with self._database.pool.acquire(timeout=10) as connection:
-            shown = {row["clock_id"]: row["at"] for row in await connection.fetch(sql.clocks)}
-            due = await connection.fetch(sql.due, list(shown), list(shown.values()), self._kinds, AT_ONCE)
-            if crowded := len(due) == AT_ONCE:
-                due = await self._crowd.due(connection, shown)
+            coming = await connection.fetch(sql.look, self._kinds, AT_ONCE, POLL.total_seconds())
+            due = [row for row in coming if not row["due_in"]]
+            if len(due) == AT_ONCE:
+                due = await self._crowd.due(connection)
         if not due:
+            self._wake_for(coming)
             return False
-        merchants = {row["merchant_id"] for row in due}
-        async with self._database.transaction(merchants) as tx:
-            wanted = {(row["merchant_id"], row["customer_id"]) for row in due}
-            mine = sorted(await tx.try_lock_customers(wanted))
-            claimed = await tx.fetch(sql.claim, [row["timer_id"] for row in due], *columns(mine, 2))
-            timers = sorted(
-                (Timer(**row) for row in claimed), key=lambda timer: (timer.due_at, timer.timer_id)
-            )
-            if timers:
-                await self._act(timers, tx)
-        lateness = TIMER_LATENESS.labels(self.name)
-        for timer in timers:
-            lateness.observe((tx.now(timer.merchant_id) - timer.due_at).total_seconds())
-        TIMERS_FIRED.labels(self.name).inc(len(timers))
-        return crowded and bool(timers)
-
-    async def _act(self, timers: Sequence[Timer], tx: Tx) -> None:
         try:
-            async with tx.savepoint():
-                await self._handler(timers, tx)
+            fired = await self._in_one_transaction(due, self._all_at_once)
         except Exception as error:
             if unprocessable(error) is None:
                 raise
-        else:
-            return
+            fired = await self._in_one_transaction(due, self._one_by_one)
+        TIMERS_FIRED.labels(self.name).inc(fired)
+        return fired > 0
+
+    def _wake_for(self, coming: Sequence[asyncpg.Record]) -> None:
+        """Look again the very moment that the next one is due."""
+        if coming:
+            soonest: float = min(row["due_in"] for row in coming)
+            asyncio.get_running_loop().call_later(ceil(soonest * 1000) / 1000, self._loop.wake)
+
+    async def _in_one_transaction(self, due: Sequence[asyncpg.Record], how: Handler) -> int:
+        async with self._database.transaction({row["merchant_id"] for row in due}) as tx:
+            customers = sorted({(row["merchant_id"], row["customer_id"]) for row in due})
+            claimed = await tx.fetch(sql.claim, [row["timer_id"] for row in due], *columns(customers, 2))
+            timers = sorted(
+                (Timer(**row) for row in claimed), key=lambda timer: (timer.due_at, timer.timer_id)
+            )
+            tx.holding((timer.merchant_id, timer.customer_id) for timer in timers)
+            if timers:
+                await how(timers, tx)
+        lateness = TIMER_LATENESS.labels(self.name)
+        for timer in timers:
+            lateness.observe((tx.now(timer.merchant_id) - timer.due_at).total_seconds())
+        return len(timers)
+
+    async def _all_at_once(self, timers: Sequence[Timer], tx: Tx) -> None:
+        await self._handler(timers, tx)
+
+    async def _one_by_one(self, timers: Sequence[Timer], tx: Tx) -> None:
+        """Find the culprits: each timer on its own, in a savepoint; a refused one goes to quarantine."""
         for timer in timers:
             try:
                 async with tx.savepoint():

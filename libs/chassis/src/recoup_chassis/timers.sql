@@ -13,24 +13,29 @@ DELETE FROM timers USING unnest($1::text[], $2::text[]) AS gone (merchant_id, su
 WHERE timers.merchant_id = gone.merchant_id AND timers.subject = gone.subject
   AND ($3::text[] IS NULL OR timers.kind = ANY ($3))
 
--- name: clocks
-SELECT clock_id, origin_merchant + (clock_timestamp() - origin_real) * rate AS at FROM clocks
-
--- name: due
--- $1 bigint[]: clocks, $2 timestamptz[]: what they show, $3 text[]: kinds, $4 int: how many at the most
-SELECT timer.* FROM unnest($1::bigint[], $2::timestamptz[]) AS clock (clock_id, at),
+-- name: look
+-- $1 text[]: kinds, $2 int: how many at the most, $3 float8: real seconds to look ahead; gives what is due, and what
+-- comes due within them, with the real seconds until then. The bound is stable, as an index needs it.
+SELECT timer.*
+FROM (
+    SELECT clock_id, rate, origin_merchant + (statement_timestamp() - origin_real) * rate AS at FROM clocks
+) AS clock,
 LATERAL (
-    SELECT timer_id, merchant_id, customer_id, due_at FROM timers
-    WHERE timers.clock_id = clock.clock_id AND timers.due_at <= clock.at AND timers.kind = ANY ($3)
-    ORDER BY timers.due_at LIMIT $4
+    SELECT timer_id, merchant_id, customer_id,
+           CASE WHEN due_at <= clock.at THEN 0 ELSE extract(epoch FROM due_at - clock.at) / clock.rate END::float8
+           AS due_in
+    FROM timers
+    WHERE timers.clock_id = clock.clock_id AND timers.due_at <= clock.at + make_interval(secs => $3 * clock.rate)
+      AND timers.kind = ANY ($1)
+    ORDER BY timers.due_at LIMIT $2
 ) AS timer
-LIMIT $4
+LIMIT $2
 
 -- name: crowd
--- $1 bigint[]: clocks, $2 timestamptz[]: what they show, $3 text[]: kinds; the merchants that have something due,
--- the latest first. Steps over each merchant's timers by the index, whatever their number.
+-- $1 text[]: kinds; the merchants that have something due, the latest first. Steps over each merchant's timers by the
+-- index, whatever their number.
 WITH RECURSIVE shown AS (
-    SELECT clock_id, at FROM unnest($1::bigint[], $2::timestamptz[]) AS clock (clock_id, at)
+    SELECT clock_id, origin_merchant + (statement_timestamp() - origin_real) * rate AS at FROM clocks
 ),
 merchant AS (
     SELECT clock_id, at, (
@@ -49,25 +54,34 @@ SELECT merchant.clock_id, merchant.merchant_id FROM merchant,
 LATERAL (
     SELECT due_at FROM timers
     WHERE timers.clock_id = merchant.clock_id AND timers.merchant_id = merchant.merchant_id
-      AND timers.due_at <= merchant.at AND timers.kind = ANY ($3)
+      AND timers.due_at <= merchant.at AND timers.kind = ANY ($1)
     ORDER BY timers.due_at LIMIT 1
 ) AS first
 ORDER BY merchant.at - first.due_at DESC
 
 -- name: due_in_turn
--- $1 bigint[]: clocks, $2 text[]: merchants, in pairs, $3 timestamptz[]: what each one's clock shows, $4 text[]: kinds,
--- $5 int: how many of each merchant at the most
-SELECT timer.* FROM unnest($1::bigint[], $2::text[], $3::timestamptz[]) AS turn (clock_id, merchant_id, at),
+-- $1 bigint[]: clocks, $2 text[]: merchants, in pairs, $3 text[]: kinds, $4 int: how many of each merchant at the most
+SELECT timer.* FROM (
+    SELECT clock_id, merchant_id, origin_merchant + (statement_timestamp() - origin_real) * rate AS at
+    FROM unnest($1::bigint[], $2::text[]) AS turn (clock_id, merchant_id) JOIN clocks USING (clock_id)
+) AS turn,
 LATERAL (
     SELECT clock_id, timer_id, merchant_id, customer_id, due_at FROM timers
     WHERE timers.clock_id = turn.clock_id AND timers.merchant_id = turn.merchant_id
-      AND timers.due_at <= turn.at AND timers.kind = ANY ($4)
-    ORDER BY timers.due_at LIMIT $5
+      AND timers.due_at <= turn.at AND timers.kind = ANY ($3)
+    ORDER BY timers.due_at LIMIT $4
 ) AS timer
 
 -- name: claim
--- $1 bigint[]: timers, $2 text[]: merchants, $3 text[]: customers that this transaction holds, in pairs
-DELETE FROM timers USING unnest($2::text[], $3::text[]) AS mine (merchant_id, customer_id)
+-- $1 bigint[]: timers, $2 text[]: merchants, $3 text[]: their customers, in pairs, sorted together; holds those
+-- customers that nobody else holds, and takes their timers
+WITH mine AS MATERIALIZED (
+    SELECT merchant_id, customer_id FROM customer_locks
+    JOIN unnest($2::text[], $3::text[]) AS wanted (merchant_id, customer_id) USING (merchant_id, customer_id)
+    ORDER BY merchant_id COLLATE "C", customer_id COLLATE "C"
+    FOR UPDATE OF customer_locks SKIP LOCKED
+)
+DELETE FROM timers USING mine
 WHERE timer_id = ANY ($1)
   AND timers.merchant_id = mine.merchant_id AND timers.customer_id = mine.customer_id
 RETURNING timer_id, clock_id, timers.merchant_id, timers.customer_id, kind, subject, due_at
