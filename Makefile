@@ -126,3 +126,8 @@ RUNS ?= 3
 QUICK ?=
 bench: setup ## Measure beside references: make bench ROW=relay RUNS=5; QUICK=1 only looks whether all works
 	@$(BIN)/python -m tests.bench $(if $(ROW),--row $(ROW)) --runs $(RUNS) --scale $(SCALE) $(if $(QUICK),--quick)
+
+.PHONY: bench-peers
+PEER ?=
+bench-peers: setup ## Measure Recoup's timers beside its peers': make bench-peers ROW=peers-steady PEER=River RUNS=3
+	@$(BIN)/python -m tests.bench.peers $(if $(ROW),--row $(ROW)) $(if $(PEER),--peer $(PEER)) --runs $(RUNS)
