@@ -43,11 +43,13 @@ class Contestant:
 
     Args:
         key: of its statements in timers.sql.
+        table: where its timers are.
         work: the command of its worker, before the file of fires and its name.
         migrate: the command that makes its schema; none where the bench does.
     """
 
     key: str
+    table: str
     name: str
     versions: Mapping[str, str]
     work: Sequence[str]
@@ -73,6 +75,7 @@ def recoup() -> Contestant:
     """Recoup: there is nothing to tune, so its two settings are what the handler does."""
     return Contestant(
         "recoup",
+        "timers",
         "Recoup",
         {},
         [sys.executable, str(HERE / "recoup" / "worker.py")],
@@ -94,6 +97,7 @@ def river(installed: Path) -> Contestant:
     required = dict(re.findall(r"^\s+(\S+) v(\S+)$", (HERE / "river" / "go.mod").read_text(), re.MULTILINE))
     return Contestant(
         "river",
+        "river_job",
         "River",
         {"River": required["github.com/riverqueue/river"], "pgx": required["github.com/jackc/pgx/v5"]},
         [str(installed / "river"), "work"],
@@ -121,6 +125,7 @@ def db_scheduler(installed: Path) -> Contestant:
     path = f"{installed / 'db_scheduler' / 'classes'}:{(installed / 'db_scheduler' / 'classpath').read_text().strip()}"
     return Contestant(
         "db_scheduler",
+        "scheduled_tasks",
         "db-scheduler",
         {"db-scheduler": required["db-scheduler"], "pgjdbc": required["postgresql"]},
         ["java", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", path, "Worker"],
@@ -150,6 +155,7 @@ def pg_boss(installed: Path) -> Contestant:
     ]
     return Contestant(
         "pg_boss",
+        "pgboss.job",
         "pg-boss",
         required,
         [*worker, "work"],
@@ -184,6 +190,7 @@ def procrastinate(installed: Path) -> Contestant:
     ]
     return Contestant(
         "procrastinate",
+        "procrastinate_jobs",
         "Procrastinate",
         {name.partition("[")[0]: version for name, version in required.items()},
         [*worker, "work"],

@@ -24,7 +24,13 @@ KILLED = (
     "Many timers due at once, a handler takes 50 ms (of Recoup: that of a batch), the worker is killed on its first "
     "fire. Its machine lives on: the server sees the connection end."
 )
-JUDGED = ("lateness p50, ms", "lateness p99, ms", "lateness max, ms", "processor of the worker, s")
+JUDGED = (
+    "lateness p50, ms",
+    "lateness p99, ms",
+    "lateness max, ms",
+    "processor of the worker, s",
+    "processor of the database, s",
+)
 """Figures of which less is better, to say where a peer is better."""
 
 Scene = Callable[[Contestant, Setting], Awaitable[Reading]]

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import psutil
 
+from recoup_local.postgres import Postgres
 from recoup_local.processes import Process
 
 from ..place import Place
@@ -37,7 +38,7 @@ class Stage:
     async def arm(self, before: int, count: int, due: datetime, *, step: float = 0, days: float = 0) -> None:
         """Insert timers numbered from `before + 1`, `step` seconds apart, scattered over days on top of that."""
         await arm(self.owner, self.contestant, before, count, due, step=step, days=days)
-        await self.owner.execute("ANALYZE")
+        await self.owner.execute(f"ANALYZE {self.contestant.table}")
 
     async def still_open(self, first: int, last: int, due: datetime) -> set[int]:
         """Give the numbers that are not durably done, of those due by then."""
@@ -62,8 +63,14 @@ class Stage:
 
     def cpu(self) -> float:
         """Give the seconds of processor that the workers have used."""
-        used = [psutil.Process(worker.pid).cpu_times() for worker in self.workers]
-        return sum(times.user + times.system for times in used)
+        return sum(_used(psutil.Process(worker.pid)) for worker in self.workers)
+
+    async def cpu_of_database(self) -> float:
+        """Give the seconds of processor that the server has used, in those of its processes that live."""
+        server = await self.place.postgres()
+        if not isinstance(server, Postgres):
+            return 0.0
+        return sum(_used(process) for process in psutil.Process(server.process.pid).children(recursive=True))
 
     async def close(self) -> None:
         """End the workers and remove the database."""
@@ -71,6 +78,14 @@ class Stage:
             await worker.kill()
         await self.owner.close()
         await _as_admin(self.place, f"DROP DATABASE {self.database} WITH (FORCE)")
+
+
+def _used(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
 
 
 async def arm(  # a row of timers has this many sides

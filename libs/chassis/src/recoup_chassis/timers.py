@@ -144,8 +144,8 @@ class Dispatcher:
 
     async def _in_one_transaction(self, due: Sequence[asyncpg.Record], how: Handler) -> int:
         async with self._database.transaction({row["merchant_id"] for row in due}) as tx:
-            customers = sorted({(row["merchant_id"], row["customer_id"]) for row in due})
-            claimed = await tx.fetch(sql.claim, [row["timer_id"] for row in due], *columns(customers, 2))
+            wanted = [(row["timer_id"], row["merchant_id"], row["customer_id"]) for row in due]
+            claimed = await tx.fetch(sql.claim, *columns(wanted, 3))
             timers = sorted(
                 (Timer(**row) for row in claimed), key=lambda timer: (timer.due_at, timer.timer_id)
             )
