@@ -9,6 +9,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 
 from recoup_events.models import CustomerUpdated, InvoiceUpdated, PaymentFailed, PaymentSucceeded
 from recoup_gateway_adapter.facts.cursor import EventCursor
@@ -29,14 +30,14 @@ async def shop(adapter: Any, practice: Any, request: pytest.FixtureRequest) -> A
     await practice.control("POST", "/accounts", body)
     await adapter.connect(base_url=practice.url, api_key=key)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session:
-        yield Shop(adapter, practice, session)
+        yield Shop(adapter, practice, session, request.param)
 
 
 class Shop:
     """A merchant's account, its gateway, and our adapter."""
 
-    def __init__(self, adapter: Any, practice: Any, session: aiohttp.ClientSession) -> None:
-        self.adapter, self.practice, self._session = adapter, practice, session
+    def __init__(self, adapter: Any, practice: Any, session: aiohttp.ClientSession, version: str) -> None:
+        self.adapter, self.practice, self._session, self.version = adapter, practice, session, version
 
     async def renew(self, count: int, mix: dict[str, float] | None = None) -> list[dict[str, Any]]:
         """Subscriptions renew now; give what became of them."""
@@ -57,6 +58,16 @@ class Shop:
             if not page["has_more"]:
                 return found[::-1]
             after = f"&starting_after={found[-1]['id']}"
+
+    async def break_record(self, object_id: str) -> None:
+        """Spoil what is remembered of an object, so that whoever reads it stumbles."""
+        merchant, account = self.adapter.account.merchant_id, self.adapter.account.account_id
+        async with self.adapter.database.transaction([merchant]) as tx:
+            await tx.execute(
+                "UPDATE gateway_objects SET record = '{}' WHERE account_id = $1 AND object_id = $2",
+                account,
+                object_id,
+            )
 
     async def look(self) -> None:
         """An hour later the cursor looks."""
@@ -120,6 +131,38 @@ async def test_one_webhook_of_three_is_enough(shop: Shop, only: str) -> None:
     assert (failed.invoice.invoice_id, failed.nature) == (renewal["invoice"], "renewal")
     assert (failed.decline.code, failed.customer_id) == ("insufficient_funds", renewal["customer"])
     assert failed.charge_id is not None
+
+
+async def test_a_wait_that_breaks_something_holds_up_no_other(shop: Shop) -> None:
+    renewals = await shop.renew(3, {"insufficient_funds": 1})
+    events = [event for event in await shop.events() if event["type"] == "charge.failed"]
+    await shop.adapter.hear(*events)
+    broken, *others = [event["data"]["object"] for event in events]
+    await shop.break_record(broken["id"])
+
+    await shop.adapter.join()
+
+    failed = await shop.adapter.facts()
+    assert {fact.charge_id for fact in failed} == {charge["id"] for charge in others}
+    assert {fact.customer_id for fact in failed} < {renewal["customer"] for renewal in renewals}
+    assert await shop.adapter.joins() == [("charge", broken["id"])]
+
+
+async def test_many_waits_ask_for_each_thing_once(shop: Shop) -> None:
+    def asked() -> float:
+        return REGISTRY.get_sample_value("recoup_joins_asked_total", {"answer": "found"}) or 0.0
+
+    renewals = await shop.renew(20, {"insufficient_funds": 1})
+    events = [event for event in await shop.events() if event["type"] == "invoice.payment_failed"]
+    await shop.adapter.hear(*events)
+    before = asked()
+
+    await shop.adapter.join()
+
+    assert len(await shop.adapter.facts()) == len(renewals)
+    # the customer, the subscription, the charge; which payment it was, where the invoice does not say
+    each = 3 if shop.version == "2020-08-27" else 4
+    assert asked() - before == each * len(renewals)
 
 
 async def test_one_webhook_of_a_success_is_enough(shop: Shop) -> None:

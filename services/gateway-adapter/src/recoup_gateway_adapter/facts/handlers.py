@@ -69,6 +69,15 @@ class Around:
 _NOTHING = Around()
 
 
+@dataclass(frozen=True)
+class Look:
+    """What is looked at of one account: what the gateway said, and joins that may be over."""
+
+    seen: Sequence[Observation] = ()
+    joins: frozenset[Join] = frozenset()
+    around: Around = _NOTHING
+
+
 async def observe(
     tx: Tx, account: AccountRef, observations: Sequence[Observation], around: Around = _NOTHING
 ) -> None:
@@ -83,30 +92,56 @@ async def observe_all(
     tx: Tx, batch: Mapping[AccountRef, Sequence[Observation]], around: Around = _NOTHING
 ) -> None:
     """Remember observations of several accounts at once."""
-    wanted = {account: {name for one in seen for name in _ids(one)} for account, seen in batch.items()}
+    await _look(tx, {account: Look(seen=seen, around=around) for account, seen in batch.items()})
+
+
+async def reconsider_all(tx: Tx, looks: Mapping[AccountRef, Look]) -> dict[tuple[str, Join], list[Need]]:
+    """Look again at what joins wait for; end those that wait no longer, and give what to ask for by the others.
+
+    A join is named together with its account's id.
+    """
+    waiting: dict[tuple[str, Join], list[Need]] = {}
+    done: list[tuple[AccountRef, Join]] = []
+    for told in await _look(tx, looks):
+        look = looks[told.account]
+        for join in look.joins:
+            missing = needs(told.known, join)
+            asks = join.kind in AT_ONCE and join not in look.around.settle
+            if join in told.out.waits or (asks and missing):
+                waiting[told.account.account_id, join] = missing
+            else:
+                done.append((told.account, join))
+    await store.update_joins(tx, (), done)
+    return waiting
+
+
+async def _look(tx: Tx, looks: Mapping[AccountRef, Look]) -> list["_Told"]:
+    wanted = {
+        account: {
+            *(name for one in look.seen for name in _ids(one)),
+            *(join.subject for join in look.joins),
+        }
+        for account, look in looks.items()
+    }
     named = {
         (account.merchant_id, customer)
-        for account, observations in batch.items()
-        for seen in observations
+        for account, look in looks.items()
+        for seen in look.seen
         if (customer := getattr(seen.thing, "customer_id", None))
     }
-    await _look_at_pages(tx, batch)
+    await _look_at_pages(tx, looks)
     known = await _load(tx, wanted, named)
-    await _tell(
-        tx,
-        [
-            await _follow(tx, account, known[account.account_id], seen, around)
-            for account, seen in batch.items()
-        ],
-    )
+    told = [await _follow(tx, account, known[account.account_id], look) for account, look in looks.items()]
+    await _tell(tx, told)
+    return told
 
 
-async def _look_at_pages(tx: Tx, batch: Mapping[AccountRef, Sequence[Observation]]) -> None:
+async def _look_at_pages(tx: Tx, looks: Mapping[AccountRef, Look]) -> None:
     """Have our own card sessions read soon whose page was completed or has expired."""
     pages = [
         (account, seen.thing)
-        for account, observations in batch.items()
-        for seen in observations
+        for account, look in looks.items()
+        for seen in look.seen
         if isinstance(seen.thing, CheckoutSession) and seen.thing.setup and seen.thing.status != "open"
     ]
     for account, page in pages:
@@ -115,20 +150,6 @@ async def _look_at_pages(tx: Tx, batch: Mapping[AccountRef, Sequence[Observation
             ours = str(session.card_session_id)
             what = (WorkKind.CARD_SESSION, session.merchant_id, session.account_id, ours, session.customer_id)
             await work.put(tx, [work.Item(*what, Priority.SOON, tx.real_now)])
-
-
-async def reconsider(tx: Tx, account: AccountRef, join: Join, around: Around = _NOTHING) -> list[Need] | None:
-    """Look again at what a join waits for: give what to ask for, or None where it waits no longer."""
-    known = await _load(tx, {account: {join.subject}}, set())
-    mine = known[account.account_id]
-    concerned = frozenset((kind, join.subject) for kind in Kind)
-    told = await _follow(tx, account, mine, (), around, concerned)
-    await _tell(tx, [told])
-    asks = join.kind in AT_ONCE and join not in around.settle
-    if join in told.out.waits or (asks and needs(mine, join)):
-        return needs(mine, join)
-    await store.update_joins(tx, (), [(account, join)])
-    return None
 
 
 async def _tell(tx: Tx, followed: Sequence["_Told"]) -> None:
@@ -233,23 +254,16 @@ class _Told:
     outcomes: list[ChargeOutcome]
 
 
-async def _follow(
-    tx: Tx,
-    account: AccountRef,
-    known: Known,
-    seen: Sequence[Observation],
-    around: Around,
-    besides: frozenset[Key] = frozenset(),
-) -> _Told:
+async def _follow(tx: Tx, account: AccountRef, known: Known, look: Look) -> _Told:
     before = snapshots.contents(known)
-    concerned = merge(known, seen) | besides
+    concerned = merge(known, look.seen) | {(kind, join.subject) for join in look.joins for kind in Kind}
     renewed = snapshots.renew(known, before)
     circumstances = Circumstances(
         attempts=await _attempts(tx, account, known),
         choosing=await _choosing(tx, account, known),
-        settling=around.settling,
-        settle=around.settle,
-        unanswered=around.unanswered,
+        settling=look.around.settling,
+        settle=look.around.settle,
+        unanswered=look.around.unanswered,
     )
     out = follow(known, concerned, circumstances)
     return _Told(account, known, out, renewed, _outcomes(account, known, concerned, out))

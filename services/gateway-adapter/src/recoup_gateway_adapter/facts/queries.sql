@@ -57,15 +57,11 @@ WHERE (account_id, kind, subject) IN (
 )
 RETURNING merchant_id, account_id, kind, subject, tries, now() - waiting_since AS waited
 
--- name: renew_joins
--- $1 text[]: accounts, $2 text[]: kinds, $3 text[]: subjects that are under way, $4 interval: lease
-UPDATE joins SET due_at = now() + $4
-FROM unnest($1::text[], $2::text[], $3::text[]) AS mine (account_id, kind, subject)
-WHERE joins.account_id = mine.account_id AND joins.kind = mine.kind AND joins.subject = mine.subject
-
 -- name: ask_again
--- $1 text: account, $2 text: kind, $3 text: subject, $4 interval: how long from now
-UPDATE joins SET due_at = now() + $4 WHERE account_id = $1 AND kind = $2 AND subject = $3
+-- $1 text[]: accounts, $2 text[]: kinds, $3 text[]: subjects, $4 interval[]: how long from now
+UPDATE joins SET due_at = now() + later.wait
+FROM unnest($1::text[], $2::text[], $3::text[], $4::interval[]) AS later (account_id, kind, subject, wait)
+WHERE joins.account_id = later.account_id AND joins.kind = later.kind AND joins.subject = later.subject
 
 -- name: count_joins
 SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(waiting_since)), 0)::float8 AS oldest
