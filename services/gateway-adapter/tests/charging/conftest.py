@@ -243,7 +243,7 @@ class Shop:
 
     async def locked(self, invoice: str) -> bool:
         async with self.database.transaction([self.merchant_id]) as tx:
-            return await store.lock_state(tx, (self.merchant_id, self.account_id, invoice)) is not None
+            return bool(await store.lock_states(tx, [(self.merchant_id, self.account_id, invoice)]))
 
 
 @dataclass

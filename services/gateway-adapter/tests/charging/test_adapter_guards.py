@@ -50,10 +50,10 @@ async def test_two_attempts_of_an_invoice_are_never_in_flight_together(
     shop = await open_shop()
     async with bench.database.transaction([shop.merchant_id]) as tx:
         first, second = [await _planned(tx, shop) for _ in range(2)]
-        await handlers.mark_sending(tx, first, sending(first, tx.real_now))
+        await handlers.mark_sending(tx, [(first, sending(first, tx.real_now))])
         with pytest.raises(asyncpg.UniqueViolationError, match="attempts_one_in_flight"):
             async with tx.savepoint():
-                await store.save(tx, second, sending(second, tx.real_now))
+                await store.save(tx, [(second, sending(second, tx.real_now))])
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ async def test_a_lease_is_renewed_while_its_work_runs_and_a_surprise_gives_it_ba
         if len(runs) == 1:
             raise LookupError("a surprise")
         async with bench.database.transaction(()) as tx:
-            await store.done(tx, work.kind, work.merchant_id, work.account_id, work.subject)
+            await store.done(tx, [work])
 
     executor, stopping = Executor(bench.database, {Kind.ATTEMPT: run}), asyncio.Event()
     serving = asyncio.create_task(executor.serve(stopping))

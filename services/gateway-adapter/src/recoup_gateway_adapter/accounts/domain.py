@@ -30,6 +30,11 @@ class Account(AccountRef):
     collection_paused: bool
     api_key: str = field(repr=False)
 
+    @property
+    def ref(self) -> AccountRef:
+        """Which account, whatever its key and settings are."""
+        return AccountRef(self.account_id, self.merchant_id, self.gateway)
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookDoor:

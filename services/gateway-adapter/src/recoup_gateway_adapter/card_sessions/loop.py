@@ -26,7 +26,7 @@ from recoup_gateway_adapter.gateways.stripe.charges import Missing, Read
 from recoup_gateway_adapter.gateways.stripe.client import Http, Json, StripeClient
 from recoup_gateway_adapter.gateways.stripe.translate import observations_of
 from recoup_gateway_adapter.work import store as queue
-from recoup_gateway_adapter.work.domain import Kind, Priority
+from recoup_gateway_adapter.work.domain import Priority
 from recoup_gateway_adapter.work.store import Work
 
 
@@ -64,10 +64,10 @@ class CardSessions:
         async with self._database.transaction([work.merchant_id]) as tx:
             match came:
                 case Done():
-                    await queue.done(tx, Kind.CARD_SESSION, work.merchant_id, work.account_id, work.subject)
+                    await queue.done(tx, [work])
                 case Later(why, pause):
                     log.warning("card_session.later", session=work.subject, reason=why)
-                    await queue.again(tx, work, tx.real_now + pause)
+                    await queue.again(tx, [(work, tx.real_now + pause)])
 
     async def complete(self, merchant_id: str, card_session_id: UUID) -> Done | Later:
         """Settle a session if its customer has entered a card. Safe to repeat, and to do twice at once."""

@@ -1,6 +1,6 @@
 """What a message or a fact does to attempts. It plans and settles; the executor alone asks a gateway."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -71,7 +71,7 @@ async def decide(tx: Tx, merchant_id: str, attempt_id: UUID, state: AttemptState
     """Settle by a person's word what no look-up could tell, and say it; False where there is no such attempt."""
     found = await store.get(tx, merchant_id, [attempt_id])
     await tx.lock_customers((merchant_id, attempt.customer_id) for attempt in found)
-    attempt = await store.lock_open(tx, merchant_id, attempt_id)
+    attempt = (await store.lock_open(tx, [(merchant_id, attempt_id)])).get((merchant_id, attempt_id))
     change = domain.decided(attempt, state) if attempt else None
     if attempt is None or change is None:
         return False
@@ -103,44 +103,64 @@ async def collection_is_on(tx: Tx, account: AccountRef, invoices: Sequence[tuple
     )
 
 
-async def mark_sending(tx: Tx, was: Attempt, becomes: Attempt) -> None:
-    """Save that a request goes out, and hold the invoice; the place in the queue stays leased.
+async def mark_sending(tx: Tx, marked: Sequence[tuple[Attempt, Attempt]]) -> None:
+    """Save that requests go out, and hold their invoices; the places in the queue stay leased.
+
+    Each attempt as it was and as it becomes, no two of the same invoice.
 
     Raises:
-        Retryable: the attempt was changed, or its invoice taken, meanwhile.
+        Retryable: an attempt was changed, or its invoice taken, meanwhile.
     """
-    await store.take_lock(tx, becomes)
-    await store.save(tx, was, becomes)
+    if marked:
+        await store.take_locks(tx, [becomes for _, becomes in marked])
+        await store.save(tx, marked)
 
 
 async def apply(tx: Tx, was: Attempt, change: Change) -> None:
-    """Save what became of an attempt: its lock, its place in the queue, and what is to be said of it.
+    """Save what became of one attempt."""
+    await apply_all(tx, [(was, change)])
+
+
+async def apply_all(tx: Tx, changes: Sequence[tuple[Attempt, Change]]) -> None:
+    """Save what became of attempts: their locks, their places in the queue, and what is to be said of them.
 
     Raises:
-        Retryable: the attempt was changed meanwhile.
+        Retryable: one of them was changed meanwhile.
     """
-    becomes = change.attempt
-    if becomes != was:
-        await store.save(tx, was, becomes)
-    if was.state in LOCKING and becomes.state not in LOCKING:
-        await let_go(tx, becomes.invoice, becomes.customer_id, becomes.attempt_id)
-    await _queue(tx, change)
-    if _is_news(was, becomes):
-        await tx.emit([attempt_updated(tx, becomes)])
-    if becomes.state is not was.state:
-        await _turn_of_the_next(tx, becomes)
+    if not changes:
+        return
+    became = [(was, change.attempt) for was, change in changes]
+    await store.save(tx, [(was, becomes) for was, becomes in became if becomes != was])
+    await _let_go(
+        tx,
+        {
+            becomes.invoice: (becomes.customer_id, becomes.attempt_id)
+            for was, becomes in became
+            if was.state in LOCKING and becomes.state not in LOCKING
+        },
+    )
+    await _queue(tx, [change for _, change in changes])
+    await tx.emit([attempt_updated(tx, becomes) for was, becomes in became if _is_news(was, becomes)])
+    for was, becomes in became:
+        if becomes.state is not was.state:
+            await _turn_of_the_next(tx, becomes)
 
 
 async def let_go(tx: Tx, invoice: store.Invoice, customer_id: str, holder: UUID) -> None:
     """Release an invoice, and let the attempts look again that waited for it."""
-    await store.release_lock(tx, invoice, holder)
-    merchant_id, account_id, _ = invoice
-    waiting = [one for one in await store.queued_of_invoice(tx, invoice) if one != holder]
+    await _let_go(tx, {invoice: (customer_id, holder)})
+
+
+async def _let_go(tx: Tx, held: Mapping[store.Invoice, tuple[str, UUID]]) -> None:
+    if not held:
+        return
+    await store.release_locks(tx, [(invoice, holder) for invoice, (_, holder) in held.items()])
     await work.put(
         tx,
         [
-            Item(Kind.ATTEMPT, merchant_id, account_id, str(one), customer_id, Priority.NORMAL, tx.real_now)
-            for one in waiting
+            Item(Kind.ATTEMPT, *invoice[:2], str(one), held[invoice][0], Priority.NORMAL, tx.real_now)
+            for invoice, one in await store.queued_of_invoices(tx, held)
+            if one != held[invoice][1]
         ],
     )
 
@@ -209,12 +229,11 @@ async def _answer(tx: Tx, attempts: Sequence[Attempt]) -> None:
     await tx.emit([attempt_updated(tx, attempt) for attempt in await store.bump(tx, list(unique.values()))])
 
 
-async def _queue(tx: Tx, change: Change) -> None:
-    attempt = change.attempt
-    if change.again_at is None:
-        await work.done(tx, Kind.ATTEMPT, attempt.merchant_id, attempt.account_id, str(attempt.attempt_id))
-    else:
-        await work.put(tx, [_item(attempt, change.again_at, Priority.NORMAL)])
+async def _queue(tx: Tx, changes: Sequence[Change]) -> None:
+    over = [_item(c.attempt, tx.real_now, Priority.NORMAL) for c in changes if c.again_at is None]
+    await work.done(tx, over)
+    later = [_item(c.attempt, c.again_at, Priority.NORMAL) for c in changes if c.again_at is not None]
+    await work.put(tx, later)
 
 
 def _item(attempt: Attempt, at: datetime, priority: Priority) -> Item:
@@ -244,8 +263,7 @@ async def _turn_of_the_next(tx: Tx, attempt: Attempt) -> None:
     if follows:
         await work.put(tx, [_item(following, tx.real_now, Priority.PERSON_WAITS) for following in rest[:1]])
         return
-    for stopped in rest:
-        change = domain.not_sent(stopped, "stopped_at_decline")
-        await store.save(tx, stopped, change.attempt)
-        await _queue(tx, change)
-        await tx.emit([attempt_updated(tx, change.attempt)])
+    stopped = [(one, domain.not_sent(one, "stopped_at_decline")) for one in rest]
+    await store.save(tx, [(one, change.attempt) for one, change in stopped])
+    await _queue(tx, [change for _, change in stopped])
+    await tx.emit([attempt_updated(tx, change.attempt) for _, change in stopped])

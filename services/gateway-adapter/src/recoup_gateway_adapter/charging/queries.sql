@@ -26,8 +26,11 @@ SELECT attempt.* FROM every_attempt AS attempt
 JOIN unnest($1::text[], $2::uuid[]) AS wanted (merchant_id, try_id) USING (merchant_id, try_id)
 
 -- name: lock_open
--- $1: merchant, $2: attempt
-SELECT * FROM attempts WHERE merchant_id = $1 AND attempt_id = $2 FOR UPDATE
+-- $1 text[]: merchants, $2 uuid[]: attempts
+SELECT attempts.* FROM attempts
+JOIN unnest($1::text[], $2::uuid[]) AS wanted (merchant_id, attempt_id) USING (merchant_id, attempt_id)
+ORDER BY merchant_id, attempt_id
+FOR UPDATE OF attempts
 
 -- name: get
 -- $1: merchant, $2 uuid[]: attempts
@@ -59,17 +62,32 @@ JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS told (merchant_id
 WHERE state IN ('pending', 'requires_action', 'unknown')
 
 -- name: save
--- $1: merchant, $2: attempt, $3: the revision it had, $4: state, $5: reason, $6: revision, $7: unanswered,
--- $8: first sent, $9: last sent, $10: look-ups, $11: charge seen before, $12: charge, $13: payment intent,
--- $14: where to authenticate, $15: until when, $16: decline code
-UPDATE attempts SET state = $4, reason = $5, revision = $6, unanswered = $7, first_sent_at = $8, last_sent_at = $9,
-    look_ups = $10, seen_charge_id = $11, charge_id = $12, payment_intent_id = $13, action_url = $14,
-    action_until = $15, decline_code = $16, changed_at = now()
-WHERE merchant_id = $1 AND attempt_id = $2 AND revision = $3
+-- Each parameter an array, one place an attempt. $1: merchants, $2: attempts, $3: the revisions they had,
+-- $4: states, $5: reasons, $6: revisions, $7: unanswered, $8: first sent, $9: last sent, $10: look-ups,
+-- $11: charges seen before, $12: charges, $13: payment intents, $14: where to authenticate, $15: until when,
+-- $16: decline codes
+UPDATE attempts SET state = becomes.state, reason = becomes.reason, revision = becomes.revision, unanswered = becomes.unanswered,
+    first_sent_at = becomes.first_sent_at, last_sent_at = becomes.last_sent_at, look_ups = becomes.look_ups,
+    seen_charge_id = becomes.seen_charge_id, charge_id = becomes.charge_id, payment_intent_id = becomes.payment_intent_id,
+    action_url = becomes.action_url, action_until = becomes.action_until, decline_code = becomes.decline_code,
+    changed_at = now()
+FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::integer[],
+            $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::text[], $12::text[], $13::text[],
+            $14::text[], $15::timestamptz[], $16::text[])
+     AS becomes (merchant_id, attempt_id, was, state, reason, revision, unanswered, first_sent_at, last_sent_at,
+             look_ups, seen_charge_id, charge_id, payment_intent_id, action_url, action_until,
+             decline_code)
+WHERE attempts.merchant_id = becomes.merchant_id AND attempts.attempt_id = becomes.attempt_id
+  AND attempts.revision = becomes.was
 
 -- name: settle
--- $1: merchant, $2: attempt
-WITH gone AS (DELETE FROM attempts WHERE merchant_id = $1 AND attempt_id = $2 RETURNING *)
+-- $1 text[]: merchants, $2 uuid[]: attempts
+WITH gone AS (
+    DELETE FROM attempts
+    USING unnest($1::text[], $2::uuid[]) AS ended (merchant_id, attempt_id)
+    WHERE attempts.merchant_id = ended.merchant_id AND attempts.attempt_id = ended.attempt_id
+    RETURNING attempts.*
+)
 INSERT INTO settled_attempts SELECT * FROM gone
 
 -- name: name_charge
@@ -91,31 +109,45 @@ FROM unnest($1::text[], $2::uuid[]) AS asked (merchant_id, attempt_id)
 WHERE settled_attempts.merchant_id = asked.merchant_id AND settled_attempts.attempt_id = asked.attempt_id
 RETURNING settled_attempts.*
 
--- name: take_lock
--- $1: merchant, $2: account, $3: invoice, $4: for what, $5: holder; gives the holder where it was free or his
-UPDATE invoice_locks SET held_for = $4, held_by = $5
-WHERE merchant_id = $1 AND account_id = $2 AND invoice_id = $3 AND (held_by IS NULL OR held_by = $5)
-RETURNING held_by
+-- name: open_locks
+-- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: invoices
+INSERT INTO invoice_locks (merchant_id, account_id, invoice_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+ON CONFLICT DO NOTHING
 
--- name: open_lock
--- $1: merchant, $2: account, $3: invoice
-INSERT INTO invoice_locks (merchant_id, account_id, invoice_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+-- name: take_locks
+-- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: invoices, $4 text[]: for what, $5 uuid[]: holders; gives
+-- the holders of those that were free or theirs
+UPDATE invoice_locks SET held_for = wanted.held_for, held_by = wanted.holder
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[])
+    AS wanted (merchant_id, account_id, invoice_id, held_for, holder)
+WHERE invoice_locks.merchant_id = wanted.merchant_id AND invoice_locks.account_id = wanted.account_id
+  AND invoice_locks.invoice_id = wanted.invoice_id
+  AND (invoice_locks.held_by IS NULL OR invoice_locks.held_by = wanted.holder)
+RETURNING invoice_locks.held_by
 
--- name: release_lock
--- $1: merchant, $2: account, $3: invoice, $4: holder
+-- name: release_locks
+-- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: invoices, $4 uuid[]: holders
 UPDATE invoice_locks SET held_for = NULL, held_by = NULL
-WHERE merchant_id = $1 AND account_id = $2 AND invoice_id = $3 AND held_by = $4
+FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[]) AS held (merchant_id, account_id, invoice_id, holder)
+WHERE invoice_locks.merchant_id = held.merchant_id AND invoice_locks.account_id = held.account_id
+  AND invoice_locks.invoice_id = held.invoice_id AND invoice_locks.held_by = held.holder
 
--- name: lock_state
--- $1: merchant, $2: account, $3: invoice
-SELECT held_for, held_by FROM invoice_locks
-WHERE merchant_id = $1 AND account_id = $2 AND invoice_id = $3 FOR UPDATE
+-- name: lock_states
+-- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: invoices
+SELECT merchant_id, account_id, invoice_id, held_for, held_by FROM invoice_locks
+JOIN unnest($1::text[], $2::text[], $3::text[]) AS asked (merchant_id, account_id, invoice_id)
+    USING (merchant_id, account_id, invoice_id)
+ORDER BY merchant_id, account_id, invoice_id
+FOR UPDATE OF invoice_locks
 
--- name: planned_of_invoice
--- $1: merchant, $2: account, $3: invoice; those that are queued and not in an executor's hands, so not those that
--- wait for their turn in a session, nor the one that takes over
-SELECT attempt_id FROM attempts
-WHERE merchant_id = $1 AND account_id = $2 AND invoice_id = $3 AND state = 'planned'
+-- name: planned_of_invoices
+-- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: invoices; those that are queued and not in an executor's
+-- hands, so not those that wait for their turn in a session, nor the one that takes over
+SELECT merchant_id, account_id, invoice_id, attempt_id FROM attempts
+JOIN unnest($1::text[], $2::text[], $3::text[]) AS asked (merchant_id, account_id, invoice_id)
+    USING (merchant_id, account_id, invoice_id)
+WHERE state = 'planned'
   AND EXISTS (SELECT FROM gateway_work AS work WHERE work.merchant_id = attempts.merchant_id
               AND work.account_id = attempts.account_id AND work.kind = 'attempt'
               AND work.subject = attempts.attempt_id::text

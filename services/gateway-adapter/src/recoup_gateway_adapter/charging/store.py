@@ -1,7 +1,7 @@
 """Attempts, and who holds an invoice. Whoever calls holds the customer."""
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,9 @@ from recoup_gateway_adapter.charging.domain import Attempt, ChargeOutcome, Circu
 
 Invoice = tuple[str, str, str]
 """Merchant, account and invoice."""
+
+Name = tuple[str, UUID]
+"""Merchant and attempt."""
 
 _SAVED = [
     "state",
@@ -94,10 +97,10 @@ async def of_tries(tx: Tx, tries: Iterable[tuple[str, UUID]]) -> dict[tuple[str,
     return {(row["merchant_id"], row["try_id"]): attempt_of(row) for row in rows}
 
 
-async def lock_open(tx: Tx, merchant_id: str, attempt_id: UUID) -> Attempt | None:
-    """Give an attempt that is not settled, locked; None where it is settled or never was."""
-    row = await tx.fetchrow(sql.lock_open, merchant_id, attempt_id)
-    return attempt_of(row) if row else None
+async def lock_open(tx: Tx, named: Iterable[Name]) -> dict[Name, Attempt]:
+    """Give those of these attempts, by merchant and attempt, that are not settled; locked."""
+    rows = await tx.fetch(sql.lock_open, *columns(sorted(set(named)), 2))
+    return {(row["merchant_id"], row["attempt_id"]): attempt_of(row) for row in rows}
 
 
 async def get(tx: Tx, merchant_id: str, attempt_ids: Sequence[UUID]) -> list[Attempt]:
@@ -127,18 +130,24 @@ async def awaited_of(tx: Tx, outcomes: Sequence[ChargeOutcome]) -> list[tuple[st
     return [(row["merchant_id"], row["account_id"], row["attempt_id"], row["customer_id"]) for row in rows]
 
 
-async def save(tx: Tx, was: Attempt, becomes: Attempt) -> None:
-    """Save what became of an attempt; a settled one moves to the settled.
+async def save(tx: Tx, changes: Sequence[tuple[Attempt, Attempt]]) -> None:
+    """Save what became of attempts, as each was and is now; settled ones move to the settled.
 
     Raises:
-        Retryable: somebody else changed it meanwhile.
+        Retryable: somebody else changed one of them meanwhile.
     """
-    values = [_plain(getattr(becomes, name)) for name in _SAVED]
-    done = await tx.execute(sql.save, was.merchant_id, was.attempt_id, was.revision, *values)
-    if done != "UPDATE 1":
-        raise Retryable(f"attempt {was.attempt_id} was changed meanwhile")
-    if becomes.settled:
-        await tx.execute(sql.settle, was.merchant_id, was.attempt_id)
+    rows = [
+        (was.merchant_id, was.attempt_id, was.revision, *(_plain(getattr(now, name)) for name in _SAVED))
+        for was, now in changes
+    ]
+    if not rows:
+        return
+    done = await tx.execute(sql.save, *columns(rows, 3 + len(_SAVED)))
+    if done != f"UPDATE {len(rows)}":
+        raise Retryable("an attempt was changed meanwhile")
+    settled = [(now.merchant_id, now.attempt_id) for _, now in changes if now.settled]
+    if settled:
+        await tx.execute(sql.settle, *columns(settled, 2))
 
 
 async def bump(tx: Tx, attempts: Sequence[Attempt]) -> list[Attempt]:
@@ -148,36 +157,48 @@ async def bump(tx: Tx, attempts: Sequence[Attempt]) -> list[Attempt]:
     return [attempt_of(row) for row in rows]
 
 
-async def take_lock(tx: Tx, attempt: Attempt) -> None:
-    """Hold the attempt's invoice.
+async def take_locks(tx: Tx, attempts: Sequence[Attempt]) -> None:
+    """Hold the invoices of these attempts, no two of the same.
 
     Raises:
-        Retryable: somebody else holds it.
+        Retryable: somebody else holds one.
     """
-    if not await take_lock_for(tx, attempt.invoice, "attempt", attempt.attempt_id):
-        raise Retryable(f"invoice {attempt.invoice_id} is held by another")
+    wanted = [(*attempt.invoice, "attempt", attempt.attempt_id) for attempt in attempts]
+    if len(await _take(tx, wanted)) != len(wanted):
+        raise Retryable("an invoice is held by another")
 
 
 async def take_lock_for(tx: Tx, invoice: Invoice, held_for: str, holder: UUID) -> bool:
     """Take an invoice's lock; tell whether it was free, or the holder's already."""
-    await tx.execute(sql.open_lock, *invoice)
-    return await tx.fetchval(sql.take_lock, *invoice, held_for, holder) is not None
+    return bool(await _take(tx, [(*invoice, held_for, holder)]))
 
 
-async def release_lock(tx: Tx, invoice: Invoice, holder: UUID) -> None:
-    """Release an invoice's lock, if this holder has it."""
-    await tx.execute(sql.release_lock, *invoice, holder)
+async def _take(tx: Tx, wanted: Sequence[tuple[str, str, str, str, UUID]]) -> Sequence[Any]:
+    listed = columns(sorted(wanted), 5)
+    await tx.execute(sql.open_locks, *listed[:3])
+    taken: Sequence[Any] = await tx.fetch(sql.take_locks, *listed)
+    return taken
 
 
-async def lock_state(tx: Tx, invoice: Invoice) -> tuple[str, UUID] | None:
-    """Tell for what and by whom an invoice is held."""
-    row = await tx.fetchrow(sql.lock_state, *invoice)
-    return (row["held_for"], row["held_by"]) if row and row["held_by"] else None
+async def release_locks(tx: Tx, held: Iterable[tuple[Invoice, UUID]]) -> None:
+    """Release invoices, those that these holders have."""
+    await tx.execute(sql.release_locks, *columns([(*invoice, holder) for invoice, holder in held], 4))
 
 
-async def queued_of_invoice(tx: Tx, invoice: Invoice) -> list[UUID]:
-    """Give the planned attempts of an invoice whose turn it is."""
-    return [row["attempt_id"] for row in await tx.fetch(sql.planned_of_invoice, *invoice)]
+async def lock_states(tx: Tx, invoices: Iterable[Invoice]) -> dict[Invoice, tuple[str, UUID]]:
+    """Tell for what and by whom these invoices are held, those that are."""
+    rows = await tx.fetch(sql.lock_states, *columns(sorted(set(invoices)), 3))
+    return {
+        (row["merchant_id"], row["account_id"], row["invoice_id"]): (row["held_for"], row["held_by"])
+        for row in rows
+        if row["held_by"]
+    }
+
+
+async def queued_of_invoices(tx: Tx, invoices: Iterable[Invoice]) -> list[tuple[Invoice, UUID]]:
+    """Give the planned attempts of these invoices whose turn it is."""
+    rows = await tx.fetch(sql.planned_of_invoices, *columns(sorted(set(invoices)), 3))
+    return [((row["merchant_id"], row["account_id"], row["invoice_id"]), row["attempt_id"]) for row in rows]
 
 
 async def rest_of_session(tx: Tx, merchant_id: str, card_session_id: UUID) -> list[Attempt]:
@@ -200,33 +221,50 @@ async def name_charge(tx: Tx, attempt: Attempt, charge_id: str) -> None:
     await tx.execute(sql.name_charge, attempt.merchant_id, attempt.attempt_id, charge_id)
 
 
-async def circumstances(tx: Tx, attempt: Attempt, account: Account) -> Circumstances:
-    """Read the stop switches, precedence, quarantine, and who holds the invoice."""
-    customer = attempt.merchant_id, attempt.customer_id
-    precedence = await accounts.precedence(tx, [attempt.merchant_id])
-    lock = await lock_state(tx, attempt.invoice)
-    holder = None
-    if lock is not None and lock[0] == "attempt" and lock[1] != attempt.attempt_id:
-        holder = await lock_open(tx, attempt.merchant_id, lock[1])
-    return Circumstances(
-        precedence=precedence[attempt.merchant_id],
-        stopped=await stopped_by(tx, account),
-        held=customer in await tx.held([customer]),
-        holder=holder,
-        ending=lock is not None and lock[0] == "final_action",
-    )
+async def circumstances(tx: Tx, asked: Sequence[tuple[Attempt, Account]]) -> dict[UUID, Circumstances]:
+    """Read the stop switches, precedence, quarantine, and who holds the invoice; by attempt."""
+    attempts = [attempt for attempt, _ in asked]
+    precedence = await accounts.precedence(tx, {attempt.merchant_id for attempt in attempts})
+    stopped = await stopped_among(tx, [account for _, account in asked])
+    held = await tx.held({(attempt.merchant_id, attempt.customer_id) for attempt in attempts})
+    locks = await lock_states(tx, [attempt.invoice for attempt in attempts])
+    others = {
+        (attempt.merchant_id, lock[1])
+        for attempt in attempts
+        if (lock := locks.get(attempt.invoice)) and lock[0] == "attempt" and lock[1] != attempt.attempt_id
+    }
+    holders = await lock_open(tx, others) if others else {}
+    around = {}
+    for attempt in attempts:
+        held_for, holder = locks.get(attempt.invoice, (None, None))
+        around[attempt.attempt_id] = Circumstances(
+            precedence=precedence[attempt.merchant_id],
+            stopped=stopped.get(attempt.account_id),
+            held=(attempt.merchant_id, attempt.customer_id) in held,
+            holder=holders.get((attempt.merchant_id, holder)) if holder is not None else None,
+            ending=held_for == "final_action",
+        )
+    return around
 
 
 async def stopped_by(tx: Tx, account: Account) -> str | None:
     """Tell who has stopped charging on an account: the operator, the merchant, or nobody."""
+    return (await stopped_among(tx, [account])).get(account.account_id)
+
+
+async def stopped_among(tx: Tx, asked: Collection[Account]) -> dict[str, str]:
+    """Tell on which of these accounts charging is stopped, and by whom."""
     if await tx.fetchval(sql.everything_stopped):
-        return "everything"
-    setting = (await accounts.stopped(tx, [account.merchant_id])).get(account.merchant_id)
-    if setting is not None and setting.everything:
-        return "merchant"
-    if account.collection_paused or (setting is not None and account.account_id in setting.accounts):
-        return "account"
-    return None
+        return {account.account_id: "everything" for account in asked}
+    settings = await accounts.stopped(tx, {account.merchant_id for account in asked})
+    found = {}
+    for account in asked:
+        setting = settings.get(account.merchant_id)
+        if setting is not None and setting.everything:
+            found[account.account_id] = "merchant"
+        elif account.collection_paused or (setting is not None and account.account_id in setting.accounts):
+            found[account.account_id] = "account"
+    return found
 
 
 async def stop_everything(tx: Tx, *, stopped: bool) -> None:
@@ -236,10 +274,17 @@ async def stop_everything(tx: Tx, *, stopped: bool) -> None:
 
 async def account_of(tx: Tx, vault: Vault, merchant_id: str, account_id: str) -> Account | None:
     """Give an account that may be asked; None where it is disabled or not the merchant's."""
-    account = (await accounts.opened(tx, vault, [account_id])).get(account_id)
-    if account is None or account.merchant_id != merchant_id or not account.enabled:
-        return None
-    return account
+    return (await accounts_of(tx, vault, [(merchant_id, account_id)])).get((merchant_id, account_id))
+
+
+async def accounts_of(
+    tx: Tx, vault: Vault, asked: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], Account]:
+    """Give the accounts that may be asked, by merchant and account."""
+    wanted = set(asked)
+    opened = await accounts.opened(tx, vault, {account_id for _, account_id in wanted})
+    found = {(account.merchant_id, account.account_id): account for account in opened.values()}
+    return {name: account for name, account in found.items() if name in wanted and account.enabled}
 
 
 def attempt_of(row: Mapping[str, Any]) -> Attempt:

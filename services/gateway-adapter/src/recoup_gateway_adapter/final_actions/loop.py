@@ -103,7 +103,7 @@ class FinalActions:
             await tx.lock_customers([(work.merchant_id, work.customer_id)])
             ending = await store.lock(tx, work.merchant_id, UUID(work.subject))
             if ending is None or ending.outcome is not None:
-                await queue.done(tx, work.kind, work.merchant_id, work.account_id, work.subject)
+                await queue.done(tx, [work])
                 return None
             account = await locks.account_of(tx, self._vault, work.merchant_id, work.account_id)
             precedence = (await accounts.precedence(tx, [work.merchant_id]))[work.merchant_id]
@@ -114,7 +114,7 @@ class FinalActions:
             customer = ending.merchant_id, ending.customer_id
             blocked = await locks.stopped_by(tx, account) or customer in await tx.held([customer])
             if blocked or not await locks.take_lock_for(tx, ending.invoice, "final_action", ending.case_id):
-                await queue.again(tx, work, tx.real_now + BLOCKED_AGAIN_AFTER)
+                await queue.again(tx, [(work, tx.real_now + BLOCKED_AGAIN_AFTER)])
                 return None
             return Hand(
                 database=self._database,
@@ -149,7 +149,7 @@ async def _act(hand: Hand) -> None:
     """Ask for it, having saved that we do; then see that it is so."""
     async with hand.transaction() as tx:
         if await locks.stopped_by(tx, hand.account):
-            await queue.again(tx, hand.work, tx.real_now + BLOCKED_AGAIN_AFTER)
+            await queue.again(tx, [(hand.work, tx.real_now + BLOCKED_AGAIN_AFTER)])
             return
         await store.asking(tx, hand.ending)
     refused = await _ask(hand)
@@ -194,21 +194,21 @@ async def _wait(hand: Hand) -> None:
     """Let go of the invoice until the payment that is on its way has come, or not."""
     async with hand.transaction() as tx:
         await charging.let_go(tx, hand.ending.invoice, hand.ending.customer_id, hand.ending.case_id)
-        await queue.again(tx, hand.work, tx.real_now + domain.PAYMENT_AGAIN_AFTER)
+        await queue.again(tx, [(hand.work, tx.real_now + domain.PAYMENT_AGAIN_AFTER)])
 
 
 async def _not_now(hand: Hand, why: Unprocessed | NoAnswer) -> None:
     async with hand.transaction() as tx:
         await queue.report(tx, hand.ending.merchant_id, hand.ending.account_id, health_of(why))
         if isinstance(why, Unprocessed):
-            await queue.again(tx, hand.work, tx.real_now + why.retry_after)
+            await queue.again(tx, [(hand.work, tx.real_now + why.retry_after)])
             return
         again = domain.after_silence(hand.ending, tx.real_now)
         if isinstance(again, Ended):
             await _save_end(tx, hand.work, hand.ending, again)
         else:
             await store.silent(tx, hand.ending)
-            await queue.again(tx, hand.work, again)
+            await queue.again(tx, [(hand.work, again)])
 
 
 async def _end(hand: Hand, ended: Ended, objects: tuple[Json, ...]) -> None:
@@ -225,5 +225,5 @@ async def _save_end(tx: Tx, work: Work, ending: Ending, ended: Ended) -> None:
     """Save and tell what it came to, and let go of the invoice."""
     await store.end(tx, ending, ended)
     await charging.let_go(tx, ending.invoice, ending.customer_id, ending.case_id)
-    await queue.done(tx, work.kind, work.merchant_id, work.account_id, work.subject)
+    await queue.done(tx, [work])
     await tx.emit([handlers.done(tx, replace(ending, outcome=ended.outcome, detail=ended.detail))])

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from recoup_chassis.errors import is_retryable
 from recoup_chassis.postgres import Database
+from recoup_chassis.process import rest
 from recoup_chassis.telemetry import log
 from recoup_gateway_adapter.work import metrics, store
 from recoup_gateway_adapter.work.domain import STANDARD, Kind, Pace
@@ -19,7 +20,9 @@ from recoup_gateway_adapter.work.store import Work
 LEASE = timedelta(seconds=15)
 RENEW_SECONDS = 4.0
 POLL_SECONDS = 0.05
-SLOTS = 64
+"""Between claims, however much there is: what is claimed together is judged and saved together."""
+
+SLOTS = 128
 """Works that one process runs at a time."""
 
 UNAVAILABLE_FOR = timedelta(seconds=2)
@@ -56,8 +59,8 @@ class Executor:
         renewing = asyncio.create_task(self._renew())
         try:
             while not stopping.is_set():
-                claimed = await self._claim()
-                await self._pause(stopping, idle=not claimed)
+                await self._claim()
+                await rest(stopping, POLL_SECONDS)
             if self._running:
                 await asyncio.wait(self._running)
         finally:
@@ -66,18 +69,10 @@ class Executor:
                 task.cancel()
             await asyncio.gather(renewing, *self._running, return_exceptions=True)
 
-    async def _pause(self, stopping: asyncio.Event, *, idle: bool) -> None:
-        """Rest when there is nothing to claim or no slot to run it in."""
-        if idle or len(self._running) >= self._slots:
-            stop = asyncio.ensure_future(stopping.wait())
-            full = [*self._running] if len(self._running) >= self._slots else []
-            await asyncio.wait([stop, *full], timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            stop.cancel()
-
-    async def _claim(self) -> int:
+    async def _claim(self) -> None:
         free = self._slots - len(self._running)
         if free <= 0:
-            return 0
+            return
         lease = uuid4()
         try:
             async with self._database.transaction(()) as tx:
@@ -86,12 +81,11 @@ class Executor:
             if not is_retryable(error):
                 raise
             log.warning("executor.waiting", error=repr(error)[:200])
-            return 0
+            return
         for work in claimed:
             task = asyncio.create_task(self._run(work))
             self._running[task] = lease
             task.add_done_callback(self._forget)
-        return len(claimed)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)

@@ -88,9 +88,12 @@ WHERE work.merchant_id = mine.merchant_id AND work.account_id = mine.account_id
   AND work.kind = mine.kind AND work.subject = mine.subject
 
 -- name: again
--- $1: merchant, $2: account, $3: kind, $4: subject, $5: when (real time)
-UPDATE gateway_work SET due_at = $5, lease_id = NULL, failures = 0
-WHERE merchant_id = $1 AND account_id = $2 AND kind = $3 AND subject = $4
+-- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: kinds, $4 text[]: subjects, $5 timestamptz[]: when (real time)
+UPDATE gateway_work AS work SET due_at = later.at, lease_id = NULL, failures = 0
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+    AS later (merchant_id, account_id, kind, subject, at)
+WHERE work.merchant_id = later.merchant_id AND work.account_id = later.account_id
+  AND work.kind = later.kind AND work.subject = later.subject
 
 -- name: failed
 -- $1: merchant, $2: account, $3: kind, $4: subject, $5: when (real time), $6: the lease
@@ -98,8 +101,11 @@ UPDATE gateway_work SET due_at = $5, lease_id = NULL, failures = failures + 1
 WHERE merchant_id = $1 AND account_id = $2 AND kind = $3 AND subject = $4 AND lease_id = $6
 
 -- name: done
--- $1: merchant, $2: account, $3: kind, $4: subject
-DELETE FROM gateway_work WHERE merchant_id = $1 AND account_id = $2 AND kind = $3 AND subject = $4
+-- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: kinds, $4 text[]: subjects
+DELETE FROM gateway_work AS work
+USING unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS ended (merchant_id, account_id, kind, subject)
+WHERE work.merchant_id = ended.merchant_id AND work.account_id = ended.account_id
+  AND work.kind = ended.kind AND work.subject = ended.subject
 
 -- name: well
 -- $1: merchant, $2: account

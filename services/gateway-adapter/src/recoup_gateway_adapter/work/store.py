@@ -1,6 +1,6 @@
 """The queue of what gateways are to be asked, by lease; and each account's standing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -105,9 +105,11 @@ async def renew(tx: Tx, leases: Sequence[UUID], until: datetime) -> None:
     await tx.execute(sql.renew, list(leases), until)
 
 
-async def again(tx: Tx, work: Work, at: datetime) -> None:
-    """Give an item back, to be taken again at `at`."""
-    await tx.execute(sql.again, work.merchant_id, work.account_id, work.kind.value, work.subject, at)
+async def again(tx: Tx, later: Iterable[tuple[Work, datetime]]) -> None:
+    """Give items back, each to be taken again at its time."""
+    rows = [(*_name(work), at) for work, at in later]
+    if rows:
+        await tx.execute(sql.again, *columns(rows, 5))
 
 
 async def failed(tx: Tx, work: Work, at: datetime) -> None:
@@ -117,9 +119,11 @@ async def failed(tx: Tx, work: Work, at: datetime) -> None:
     )
 
 
-async def done(tx: Tx, kind: Kind, merchant_id: str, account_id: str, subject: str) -> None:
-    """Take an item off the queue."""
-    await tx.execute(sql.done, merchant_id, account_id, kind.value, subject)
+async def done(tx: Tx, items: Iterable[Work | Item]) -> None:
+    """Take items off the queue."""
+    rows = [_name(item) for item in items]
+    if rows:
+        await tx.execute(sql.done, *columns(rows, 4))
 
 
 async def report(tx: Tx, merchant_id: str, account_id: str, health: Health) -> Flow | None:
@@ -140,6 +144,10 @@ async def reopen(tx: Tx, merchant_id: str, account_id: str) -> None:
     """Ask an account again at once: somebody has mended it, for instance by a new key."""
     await report(tx, merchant_id, account_id, Healthy())
     await tx.execute(sql.hasten, merchant_id, account_id, tx.real_now)
+
+
+def _name(item: Work | Item) -> tuple[str, str, str, str]:
+    return item.merchant_id, item.account_id, item.kind.value, item.subject
 
 
 def _flow(row: Mapping[str, Any]) -> Flow:

@@ -11,7 +11,7 @@ from recoup_gateway_adapter.charging.domain import (
     Unclear,
     Unprocessed,
 )
-from recoup_gateway_adapter.charging.loop.ask import Ask, Seen
+from recoup_gateway_adapter.charging.loop.ask import Ask, Seen, report, tell
 from recoup_gateway_adapter.gateways.stripe import charges
 from recoup_gateway_adapter.gateways.stripe.charges import Missing, Read
 from recoup_gateway_adapter.gateways.stripe.client import Json
@@ -26,12 +26,12 @@ async def look_up(ask: Ask) -> None:
     match read:
         case Unprocessed(_, pause):
             async with ask.transaction() as tx:
-                await queue.again(tx, ask.work, tx.real_now + pause)
-                await ask.report(tx, read)
+                await queue.again(tx, [(ask.work, tx.real_now + pause)])
+                await report(tx, [(ask, read)])
         case NoAnswer(why):
             await _found(ask, Unclear(why), ())
             async with ask.transaction() as tx:
-                await ask.report(tx, read)
+                await report(tx, [(ask, read)])
         case Missing():
             await _found(ask, Unclear("invoice_missing"), ())
         case Read(invoice, objects):
@@ -41,15 +41,15 @@ async def look_up(ask: Ask) -> None:
 async def _found(ask: Ask, finding: Finding, objects: tuple[Json, ...]) -> None:
     metrics.LOOK_UPS.labels("stripe", type(finding).__name__.lower()).inc()
     async with ask.transaction() as tx:
-        attempt = await store.lock_open(tx, ask.attempt.merchant_id, ask.attempt.attempt_id)
+        attempt = (await store.lock_open(tx, [ask.name])).get(ask.name)
         again_at = None
         if attempt is not None and attempt.state in AWAITED and attempt.state is ask.attempt.state:
             change = domain.looked_up(attempt, finding, tx.real_now)
             await handlers.apply(tx, attempt, change)
             again_at = change.again_at
-        await ask.tell(tx, _with_keys(ask, finding, objects))
+        await tell(tx, [(ask, _with_keys(ask, finding, objects))])
         if again_at is not None:
-            await queue.again(tx, ask.work, again_at)
+            await queue.again(tx, [(ask.work, again_at)])
 
 
 def _with_keys(ask: Ask, finding: Finding, objects: tuple[Json, ...]) -> list[Seen]:

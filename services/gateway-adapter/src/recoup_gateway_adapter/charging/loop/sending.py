@@ -1,16 +1,18 @@
 """Sending: the first time after a last look at the invoice, and the same bytes again after a silence."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
-from recoup_chassis.postgres import Tx
+from recoup_chassis.postgres import Database, Tx
 from recoup_chassis.telemetry import log
 from recoup_events.values import AttemptState, Precedence
+from recoup_gateway_adapter.accounts import store as accounts
 from recoup_gateway_adapter.charging import domain, handlers, metrics, store
 from recoup_gateway_adapter.charging.domain import (
-    Answer,
     Attempt,
     Captured,
+    Change,
     Declined,
     InvoiceSeen,
     NeedsAction,
@@ -22,10 +24,11 @@ from recoup_gateway_adapter.charging.domain import (
     TakeOver,
     Unprocessed,
 )
-from recoup_gateway_adapter.charging.loop.ask import Ask, Seen
+from recoup_gateway_adapter.charging.loop.ask import Ask, Reply, Seen, report, tell, transaction
 from recoup_gateway_adapter.gateways.stripe import charges
 from recoup_gateway_adapter.gateways.stripe.charges import Missing, Read
 from recoup_gateway_adapter.work import store as queue
+from recoup_gateway_adapter.work.together import apart
 
 READ_AGAIN_AFTER = timedelta(seconds=10)
 """When an invoice that could not be read is read again."""
@@ -38,7 +41,7 @@ async def ask_first(ask: Ask) -> None:
     read = await _ready(ask)
     if read is None:
         return
-    sent = await _mark(ask, read.invoice)
+    sent = await ask.desk.marked((ask, read.invoice))
     if sent is not None:
         await _pay(ask.of(sent))
 
@@ -46,11 +49,11 @@ async def ask_first(ask: Ask) -> None:
 async def ask_again(ask: Ask) -> None:
     """Send the same request once more: its fate is not known, and its key keeps it from happening twice."""
     async with ask.transaction() as tx:
-        attempt = await store.lock_open(tx, ask.attempt.merchant_id, ask.attempt.attempt_id)
+        attempt = (await store.lock_open(tx, [ask.name])).get(ask.name)
         if attempt is None or attempt.state is not AttemptState.SENDING:
             return
         sent = domain.sending(attempt, tx.real_now)
-        await handlers.mark_sending(tx, attempt, sent)
+        await handlers.mark_sending(tx, [(attempt, sent)])
     await _pay(ask.of(sent))
 
 
@@ -84,9 +87,10 @@ async def _belongs(ask: Ask) -> bool | Unprocessed | NoAnswer:
 
 
 async def _is_ours_to_collect(ask: Ask) -> bool:
-    async with ask.transaction() as tx:
-        around = await store.circumstances(tx, ask.attempt, ask.client.account)
-    return around.precedence is Precedence.PLATFORM_MANAGEMENT
+    merchant_id = ask.attempt.merchant_id
+    async with ask.desk.database.transaction([merchant_id]) as tx:
+        precedence = await accounts.precedence(tx, [merchant_id])
+    return precedence[merchant_id] is Precedence.PLATFORM_MANAGEMENT
 
 
 async def _collected_by_us(ask: Ask) -> Read | None:
@@ -99,7 +103,7 @@ async def _collected_by_us(ask: Ask) -> Read | None:
         return read
     log.error("collection.still_on", invoice=ask.attempt.invoice_id, account=ask.attempt.account_id)
     async with ask.transaction() as tx:
-        await queue.again(tx, ask.work, tx.real_now + COLLECTION_AGAIN_AFTER)
+        await queue.again(tx, [(ask.work, tx.real_now + COLLECTION_AGAIN_AFTER)])
     return None
 
 
@@ -110,39 +114,51 @@ async def _unread(ask: Ask, why: Missing | Unprocessed | NoAnswer) -> None:
         return
     pause = why.retry_after if isinstance(why, Unprocessed) else READ_AGAIN_AFTER
     async with ask.transaction() as tx:
-        await queue.again(tx, ask.work, tx.real_now + pause)
-        await ask.report(tx, why)
+        await queue.again(tx, [(ask.work, tx.real_now + pause)])
+        await report(tx, [(ask, why)])
 
 
 async def _never(ask: Ask, reason: str, seen: list[Seen]) -> None:
     async with ask.transaction() as tx:
-        attempt = await store.lock_open(tx, ask.attempt.merchant_id, ask.attempt.attempt_id)
+        attempt = (await store.lock_open(tx, [ask.name])).get(ask.name)
         if attempt is not None and attempt.state is AttemptState.PLANNED:
             await handlers.apply(tx, attempt, domain.not_sent(attempt, reason))
-        await ask.tell(tx, seen)
+        await tell(tx, [(ask, seen)])
 
 
-async def _mark(ask: Ask, invoice: InvoiceSeen) -> Attempt | None:
-    """Judge once more, take the invoice, and save that the request goes out now."""
-    async with ask.transaction() as tx:
-        attempt = await store.lock_open(tx, ask.attempt.merchant_id, ask.attempt.attempt_id)
-        if attempt is None or attempt.state is not AttemptState.PLANNED:
-            return None
-        around = await store.circumstances(tx, attempt, ask.client.account)
-        match domain.allowed(attempt, around, tx.real_now):
+async def mark(database: Database, batch: Sequence[tuple[Ask, InvoiceSeen]]) -> list[Attempt | None]:
+    """Judge once more, take the invoices, and save that the requests go out now."""
+    sent: dict[int, Attempt] = {}
+    async with transaction(database, [ask for ask, _ in batch]) as tx:
+        for group in apart(batch, key=lambda one: one[0].attempt.invoice):
+            sent |= await _mark(tx, group)
+    return [sent.get(n) for n in range(len(batch))]
+
+
+async def _mark(tx: Tx, group: Sequence[tuple[int, tuple[Ask, InvoiceSeen]]]) -> dict[int, Attempt]:
+    """Mark attempts, no two of the same invoice; give those that go out, by their places."""
+    found = await store.lock_open(tx, [ask.name for _, (ask, _) in group])
+    planned = [
+        (n, ask, invoice, found[ask.name])
+        for n, (ask, invoice) in group
+        if ask.name in found and found[ask.name].state is AttemptState.PLANNED
+    ]
+    around = await store.circumstances(tx, [(attempt, ask.client.account) for _, ask, _, attempt in planned])
+    never, later, sent = [], [], {}
+    for n, ask, invoice, attempt in planned:
+        match domain.allowed(attempt, around[attempt.attempt_id], tx.real_now):
             case Never(reason):
-                await handlers.apply(tx, attempt, domain.not_sent(attempt, reason))
-                return None
+                never.append((attempt, domain.not_sent(attempt, reason)))
             case NotNow(_, again_at):
-                await queue.again(tx, ask.work, again_at)
-                return None
+                later.append((ask.work, again_at))
             case TakeOver(holder) if not await _handed_over(tx, holder, invoice):
-                await queue.again(tx, ask.work, tx.real_now + READ_AGAIN_AFTER)
-                return None
+                later.append((ask.work, tx.real_now + READ_AGAIN_AFTER))
             case Send() | TakeOver():
-                sent = domain.sending(attempt, tx.real_now, invoice.latest_charge_id)
-                await handlers.mark_sending(tx, attempt, sent)
-                return sent
+                sent[n] = domain.sending(attempt, tx.real_now, invoice.latest_charge_id)
+    await handlers.apply_all(tx, never)
+    await queue.again(tx, later)
+    await handlers.mark_sending(tx, [(attempt, sent[n]) for n, _, _, attempt in planned if n in sent])
+    return sent
 
 
 async def _handed_over(tx: Tx, holder: Attempt, invoice: InvoiceSeen) -> bool:
@@ -160,26 +176,35 @@ async def _pay(ask: Ask) -> None:
     metrics.REQUESTS.labels("stripe", type(paid.answer).__name__.lower()).inc()
     made = isinstance(paid.answer, Captured | Declined | Processing | NeedsAction)
     key = attempt.idempotency_key if made else None
-    await _save(ask, paid.answer, [(thing, key) for thing in paid.objects])
+    await ask.desk.saved(Reply(ask, paid.answer, [(thing, key) for thing in paid.objects]))
 
 
-async def _save(ask: Ask, answer: Answer, seen: list[Seen]) -> None:
-    """Save what the answer means, and tell it; a fact may have come first and settled the attempt already."""
-    async with ask.transaction() as tx:
-        attempt = await store.lock_open(tx, ask.attempt.merchant_id, ask.attempt.attempt_id)
-        again_at = None
+async def save(database: Database, replies: Sequence[Reply]) -> list[None]:
+    """Save what answers mean, and tell it; a fact may have come first and settled an attempt already."""
+    async with transaction(database, [reply.ask for reply in replies]) as tx:
+        for group in apart(replies, key=lambda reply: reply.ask.attempt.invoice):
+            await _save(tx, [reply for _, reply in group])
+    return [None] * len(replies)
+
+
+async def _save(tx: Tx, replies: Sequence[Reply]) -> None:
+    found = await store.lock_open(tx, [reply.ask.name for reply in replies])
+    changes: list[tuple[Attempt, Change]] = []
+    later = []
+    for reply in replies:
+        attempt, answer = found.get(reply.ask.name), reply.answer
         if attempt is None:
             charge_id = answer.charge_id if isinstance(answer, Captured | Declined) else None
             if charge_id is not None:
-                await store.name_charge(tx, ask.attempt, charge_id)
+                await store.name_charge(tx, reply.ask.attempt, charge_id)
         elif attempt.state is AttemptState.SENDING:
             change = domain.answered(attempt, answer, tx.real_now)
-            await handlers.apply(tx, attempt, change)
-            again_at = change.again_at
+            changes.append((attempt, change))
+            if change.again_at is not None:
+                later.append((reply.ask.work, change.again_at))
         elif isinstance(answer, Captured | Declined):
-            change = domain.looked_up(attempt, answer, tx.real_now)
-            await handlers.apply(tx, attempt, change)
-        await ask.tell(tx, seen)
-        if again_at is not None:
-            await queue.again(tx, ask.work, again_at)
-        await ask.report(tx, answer)
+            changes.append((attempt, domain.looked_up(attempt, answer, tx.real_now)))
+    await handlers.apply_all(tx, changes)
+    await tell(tx, [(reply.ask, reply.seen) for reply in replies])
+    await queue.again(tx, later)
+    await report(tx, [(reply.ask, reply.answer) for reply in replies])

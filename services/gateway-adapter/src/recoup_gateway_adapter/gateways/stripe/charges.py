@@ -97,8 +97,7 @@ async def read_invoice(
     client: StripeClient, invoice_id: str, *, with_charges: bool = False
 ) -> Read | Missing | Unprocessed | NoAnswer:
     """Read an invoice and its payment; consistent, never from a search. `with_charges`: its charges too."""
-    path = "payments.data.payment.payment_intent" if client.modern else "payment_intent"
-    reply = await client.request("GET", f"/v1/invoices/{segment(invoice_id)}", [("expand[]", path)])
+    reply = await client.request("GET", f"/v1/invoices/{segment(invoice_id)}", [_with_intent(client)])
     if isinstance(reply, Silence) or not reply.ok:
         return _unread(reply)
     intent = intent_of(reply.json)
@@ -114,11 +113,17 @@ async def read_invoice(
 async def turn_collection_off(
     client: StripeClient, invoice_id: str
 ) -> Read | Missing | Unprocessed | NoAnswer:
-    """Tell Stripe to leave an invoice to us, and read whether it does. Safe to repeat."""
-    reply = await client.request("POST", f"/v1/invoices/{segment(invoice_id)}", [("auto_advance", "false")])
+    """Tell Stripe to leave an invoice to us; its answer says whether it does. Safe to repeat."""
+    form = [("auto_advance", "false"), _with_intent(client)]
+    reply = await client.request("POST", f"/v1/invoices/{segment(invoice_id)}", form)
     if isinstance(reply, Silence) or not reply.ok:
         return _unread(reply)
-    return await read_invoice(client, invoice_id)
+    return Read(seen(reply.json, None), (reply.json,))
+
+
+def _with_intent(client: StripeClient) -> tuple[str, str]:
+    """Ask for an invoice together with its payment intent, wherever its version keeps it."""
+    return "expand[]", "payments.data.payment.payment_intent" if client.modern else "payment_intent"
 
 
 async def instrument_belongs(
