@@ -230,9 +230,10 @@ async def _charges(
     return list(reply.json.get("data") or [])
 
 
-async def _charge(client: StripeClient, charge_id: str | None) -> tuple[Json, ...]:
-    """Read a charge to be observed; its webhook tells the same if this fails."""
-    if charge_id is None:
+async def _charge(client: StripeClient, charge_id: str | None, intent: Json | None) -> tuple[Json, ...]:
+    """Read a charge to be observed, unless its intent shows it; its webhook tells the same if this fails."""
+    shown = ((intent or {}).get("charges") or {}).get("data") or []
+    if charge_id is None or charge_id in {charge.get("id") for charge in shown}:
         return ()
     reply = await client.request("GET", f"/v1/charges/{segment(charge_id)}")
     return (reply.json,) if isinstance(reply, Answered) and reply.ok else ()
@@ -244,7 +245,9 @@ async def _not_paid(client: StripeClient, invoice_id: str, reply: Answered) -> P
     intent = error.get("payment_intent")
     known = (intent,) if isinstance(intent, dict) else ()
     charge_id = error.get("charge")
-    read, charge = await asyncio.gather(read_invoice(client, invoice_id), _charge(client, charge_id))
+    read, charge = await asyncio.gather(
+        read_invoice(client, invoice_id), _charge(client, charge_id, known[0] if known else None)
+    )
     invoice = read.invoice if isinstance(read, Read) else None
     objects = (*known, *(read.objects if isinstance(read, Read) else ()), *charge)
     intent_id = known[0].get("id") if known else invoice.payment_intent_id if invoice else None
@@ -258,12 +261,14 @@ async def _maybe_paid(client: StripeClient, invoice_id: str, answer: Json) -> Pa
     read = await read_invoice(client, invoice_id)
     now = read.invoice if isinstance(read, Read) else seen(answer, None)
     objects = read.objects if isinstance(read, Read) else (answer,)
-    charge_id, intent_id = now.latest_charge_id, now.payment_intent_id
+    charge_id, intent_id, intent = now.latest_charge_id, now.payment_intent_id, intent_of(objects[0])
     if answer.get("status") == "paid" or now.status is InvoiceStatus.PAID:
-        return Paid(Captured(charge_id, intent_id), (*objects, *await _charge(client, charge_id)))
+        return Paid(Captured(charge_id, intent_id), (*objects, *await _charge(client, charge_id, intent)))
     match now.payment:
         case Payment.PROCESSING:
-            return Paid(Processing(charge_id, intent_id), (*objects, *await _charge(client, charge_id)))
+            return Paid(
+                Processing(charge_id, intent_id), (*objects, *await _charge(client, charge_id, intent))
+            )
         case Payment.NEEDS_ACTION:
             return Paid(NeedsAction(intent_id, now.page_url), objects)
         case Payment.NONE | Payment.NEEDS_METHOD | Payment.SUCCEEDED:

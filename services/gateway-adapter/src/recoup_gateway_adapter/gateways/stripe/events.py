@@ -95,7 +95,7 @@ def envelope_of(event: Any) -> Envelope:
     Raises:
         Unprocessable: it is no event of Stripe's.
     """
-    if not isinstance(event, Mapping):
+    if not isinstance(event, dict):
         raise Unprocessable("schema", "no JSON object")
     webhook_id, event_type = ident(event.get("id")), text(event.get("type"))
     at = _instant(event.get("created"))
@@ -165,7 +165,7 @@ def _request_key(event: Json) -> str | None:
     asked = event["request"]
     if asked is None:
         return BY_ITSELF
-    if isinstance(asked, Mapping):
+    if isinstance(asked, dict):
         return text(asked.get("idempotency_key")) or ident(asked.get("id")) or BY_ITSELF
     return ident(asked)
 
