@@ -5,7 +5,7 @@ object does not say itself: that a collection failed, and what happened to an in
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
