@@ -9,7 +9,6 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from recoup_chassis.batches import REFUSALS_A_MINUTE
 from recoup_chassis.errors import Unprocessable
 from recoup_chassis.kafka import Consumers
 from recoup_chassis.postgres import Tx
@@ -88,6 +87,9 @@ async def test_poison_goes_to_quarantine_with_its_reason_and_the_partition_goes_
     poison: list[tuple[str, bytes | None, dict[str, bytes | None]]] = [
         ("headers", value, {**headers, "ce_type": b"\xff\xfe"}),
         ("headers", value, {**headers, "ce_type": None}),
+        ("headers", value, {**headers, "ce_type": b"recoup.payment.failed.vs"}),
+        ("headers", value, {**headers, "ce_recoupmerchant": b"m\x001"}),
+        ("schema", value, {**headers, "ce_time": b"9999-12-31T23:59:59Z"}),
         ("headers", value, {k: v for k, v in headers.items() if k != "ce_id"}),
         ("headers", value, {**headers, "ce_recoupmerchant": b"m2"}),
         ("json", b"{", {**headers}),
@@ -139,7 +141,7 @@ async def test_a_refused_message_is_set_aside_alone_and_its_batch_goes_on(bench:
 
 async def test_too_many_refusals_stop_the_topic_and_keep_its_records(bench: Bench) -> None:
     await bench.send(live_merchant("m1"))
-    await bench.send(*[failure("m1", f"c{n}") for n in range(REFUSALS_A_MINUTE + 1)])
+    await bench.send(*[failure("m1", f"c{n}") for n in range(21)])
 
     async def broken(batch: Sequence[PaymentFailed], tx: Tx) -> None:
         raise Unprocessable("bad_deploy")
@@ -148,7 +150,34 @@ async def test_too_many_refusals_stop_the_topic_and_keep_its_records(bench: Benc
     async with running(member):
         await eventually(lambda: _problem_says(member, "payment.failed stopped"))
     async with running(bench.member()):
-        await eventually(lambda: _counted_or_held(bench, REFUSALS_A_MINUTE + 1))
+        await eventually(lambda: _counted_or_held(bench, 21))
+
+
+async def test_records_at_fault_are_set_aside_when_the_topic_is_told_to_bear_them(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    await bench.send(*[failure("m1", f"c{n}") for n in range(30)])
+
+    async def picky(batch: Sequence[PaymentFailed], tx: Tx) -> None:
+        if any(event.customer_id != "c29" for event in batch):
+            raise Unprocessable("bad_records")
+        await count_failures(batch, tx)
+
+    async with running(stopped := bench.member(picky)):
+        await eventually(lambda: _problem_says(stopped, "payment.failed stopped"))
+    bench.config = bench.config.model_copy(update={"refusals_a_minute": 1000})
+    async with running(bench.member(picky)):
+        await eventually(lambda: _counted(bench, 1))
+    assert await bench.as_owner("SELECT count(*) FROM quarantine") == 29
+
+
+async def test_a_setting_that_does_not_fit_its_model_is_set_aside_and_the_next_one_is_followed(
+    bench: Bench,
+) -> None:
+    misfit = live_merchant("m1").model_copy(update={"value": {"name": "A merchant", "sandbox": "perhaps"}})
+    await bench.send(misfit, live_merchant("m2"), failure("m2", "c1"))
+    async with running(bench.member()):
+        await eventually(lambda: _counted(bench, 1))
+    assert [row["reason"] for row in await _rows(bench, "SELECT reason FROM quarantine")] == ["schema"]
 
 
 async def test_a_surprise_stops_its_subscription_and_the_next_member_loses_nothing(bench: Bench) -> None:

@@ -42,9 +42,6 @@ AT_ONCE, WAIT_MS = 500, 20
 BACK_OFF_FROM, BACK_OFF_TO, PATIENCE = 0.1, 10.0, 60.0
 """Seconds between attempts at a batch, doubling, and in all before its records are fetched anew."""
 
-REFUSALS_A_MINUTE = 20
-"""Refusals by handlers that one topic bears; one more stops it: a bad deploy must not empty a topic."""
-
 SETTINGS_WITHIN = 10.0
 """Seconds that a message waits for its merchant's settings before it is refused."""
 
@@ -77,13 +74,24 @@ class _Batch:
 
 
 class Subscriber:
-    """One topic's consumption."""
+    """One topic's consumption.
+
+    Args:
+        bears: refusals by the handler within a minute; one more stops the topic: a bad deploy must not empty it.
+    """
 
     def __init__(
-        self, event: type[Event], subscription: Subscription, database: Database, watch: OutboxWatch
+        self,
+        event: type[Event],
+        subscription: Subscription,
+        database: Database,
+        watch: OutboxWatch,
+        *,
+        bears: int,
     ) -> None:
         self.event, self.topic = event, event.TOPIC
         self._subscription, self._database, self._watch = subscription, database, watch
+        self._bears = bears
         self._refusals: deque[float] = deque()
         self._done: dict[TopicPartition, int] = {}
         self.stopping = asyncio.Event()
@@ -242,7 +250,7 @@ class Subscriber:
         self._refusals.extend(now for _ in culprits)
         while self._refusals and self._refusals[0] < now - 60:
             self._refusals.popleft()
-        if len(self._refusals) > REFUSALS_A_MINUTE:
+        if len(self._refusals) > self._bears:
             msg = f"{len(self._refusals)} refusals within a minute, the last: {culprits[-1].reason}"
             raise _Stop(msg)
 
@@ -312,6 +320,11 @@ def _refused(topic: str, record: ConsumerRecord[bytes, bytes], reason: str, deta
         value=record.value,
         reason=reason,
         detail=detail,
-        merchant_id=headers.get("ce_recoupmerchant"),
-        customer_id=headers.get("ce_recoupcustomer"),
+        merchant_id=_storable(headers.get("ce_recoupmerchant")),
+        customer_id=_storable(headers.get("ce_recoupcustomer")),
     )
+
+
+def _storable(header: str | None) -> str | None:
+    """Give a header that a column can hold: a name with a NUL is nobody's."""
+    return None if header is None or "\0" in header else header

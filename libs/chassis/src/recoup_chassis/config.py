@@ -22,6 +22,12 @@ class ServiceConfig(BaseModel):
     kafka_bootstrap_servers: str = Field(min_length=1, description="host:port, several with commas")
     kafka_topic_prefix: str = Field(default="", description="put before every topic's name")
     kafka_partitions: int = Field(default=12, ge=1, le=1024, description="permanent for a cluster")
+    refusals_a_minute: int = Field(
+        default=20,
+        ge=0,
+        le=1_000_000,
+        description="refusals by handlers that a topic bears; one more stops it",
+    )
     bind_address: str = Field(
         default="127.0.0.1", description="where the ports listen; 0.0.0.0 in a container"
     )

@@ -4,6 +4,7 @@ import asyncio
 
 import aiokafka.errors
 import asyncpg
+from pydantic import ValidationError
 
 
 class Retryable(Exception):
@@ -43,4 +44,7 @@ def unprocessable(error: BaseException) -> Unprocessable | None:
         return error
     if isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "")[:2] in UNPROCESSABLE_CLASSES:
         return Unprocessable(f"sqlstate_{error.sqlstate}", str(error.args[0] if error.args else "")[:300])
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return Unprocessable("schema", f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:300])
     return None

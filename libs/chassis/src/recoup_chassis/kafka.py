@@ -59,7 +59,8 @@ class Consumers:
         self._subscribers: list[Subscriber] = []
         for event, done in subscriptions.items():
             subscription = done if isinstance(done, Subscription) else Subscription(done)
-            self._subscribe(Subscriber(event, subscription, database, watch))
+            subscriber = Subscriber(event, subscription, database, watch, bears=config.refusals_a_minute)
+            self._subscribe(subscriber)
 
     def _subscribe(self, subscriber: Subscriber) -> None:
         group = f"{self._group}.{subscriber.topic.name}"

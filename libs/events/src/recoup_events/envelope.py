@@ -3,6 +3,7 @@
 Promise: `read` judges everything that could be wrong with a record before anybody acts on it, and names it.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -109,7 +110,7 @@ def read(
     if value is None:
         return _tombstone(topic, key, headers)
     if model is None or model.TOPIC.name != topic:
-        if ce_type.startswith(f"recoup.{topic}.v"):
+        if re.fullmatch(rf"recoup\.{re.escape(topic)}\.v[1-9][0-9]{{0,5}}", ce_type):
             raise UnknownVersion(ce_type)
         raise Unreadable("headers", f"ce_type is {ce_type[:100]!r}")
     if len(value) > EVENT_BYTES:

@@ -7,10 +7,10 @@ the same from every messenger; both travel in the CloudEvents headers, the rest 
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from recoup_events import topics, values as v
-from recoup_events.parts import DeclineFacts, Id, Instrument, Invoice, Money, Text
+from recoup_events.parts import DeclineFacts, Id, Instant, Instrument, Invoice, Money, Text
 from recoup_events.topics import Topic
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -30,7 +30,7 @@ class Event(BaseModel):
     """The field that names the aggregate, which is the record's key."""
 
     id: Annotated[UUID, Field(exclude=True)]
-    time: Annotated[AwareDatetime, Field(exclude=True)]
+    time: Annotated[Instant, Field(exclude=True)]
     merchant_id: Id
 
     @classmethod
@@ -127,7 +127,7 @@ class RetryDue(CustomerEvent):
     kind: v.TryKind
     step: Annotated[int, Field(ge=1)] | None = None
     """The ladder's step, from 1; none for a try that uses no step."""
-    not_after: AwareDatetime
+    not_after: Instant
     reason: Text
 
 
@@ -189,10 +189,10 @@ class RecoveryChanged(CustomerEvent):
     reason: Text
     invoice: Invoice
     instrument: Instrument | None = None
-    failed_at: AwareDatetime
+    failed_at: Instant
     """The first failure's time."""
-    resolve_by: AwareDatetime
-    next_try_at: AwareDatetime | None = None
+    resolve_by: Instant
+    next_try_at: Instant | None = None
     waiting_for: v.WaitingFor | None = None
     final_action: v.FinalAction
     decline_code: Id | None = None
@@ -243,7 +243,7 @@ class SubscriptionUpdated(CustomerEvent):
     status: v.SubscriptionStatus
     cancel_at_period_end: bool = False
     collection_paused: bool = False
-    current_period_end: AwareDatetime | None = None
+    current_period_end: Instant | None = None
     description: Text | None = None
 
 

@@ -1,8 +1,9 @@
 """The parts that several events share: money, instruments, invoices, declines."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from recoup_events.values import Collection
 
@@ -11,6 +12,20 @@ Id = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f]+
 
 Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
 """A sentence for people: no NUL, at most 2,000 characters."""
+
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2300, 1, 1, tzinfo=UTC)
+
+
+def _reckonable(instant: datetime) -> datetime:
+    if not EARLIEST <= instant < LATEST:
+        msg = "an instant from 1970 to 2299"
+        raise ValueError(msg)
+    return instant
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_reckonable)]
+"""An instant from 1970 to 2299: weeks and months can be added to it without leaving the calendar."""
 
 
 class Part(BaseModel):
@@ -47,7 +62,7 @@ class Invoice(Part):
     subscription_id: Id | None = None
     owed: Money
     collection: Collection = Collection.UNKNOWN
-    next_gateway_try_at: AwareDatetime | None = None
+    next_gateway_try_at: Instant | None = None
 
 
 class DeclineFacts(Part):
