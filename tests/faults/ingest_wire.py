@@ -13,6 +13,9 @@ from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 Item = TypeVar("Item")
+BUSY = 503
+COME_AGAIN = 30
+"""How often it is tried, a second apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,14 @@ class Line:
             if fresh:
                 raise
             return await self._once(post)
+
+    async def insist(self, post: Post) -> int:
+        """Send a request, and again while the answer is 503: that asks a gateway to come again."""
+        for _ in range(COME_AGAIN):
+            if (status := await self.send(post)) != BUSY:
+                return status
+            await asyncio.sleep(1)
+        return BUSY
 
     async def _once(self, post: Post) -> int:
         if self._streams is None:

@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from tests.worlds.portal_browser import Browser
+from tests.worlds.portal_events import Customer
+from tests.worlds.portal_house import House, Merchant, house_of, somewhere
 
 from recoup_local.pytest_plugin import ServiceDatabases
-
-from .portal_browser import Browser
-from .portal_events import Customer
-from .portal_house import House, Merchant, house_of, somewhere
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

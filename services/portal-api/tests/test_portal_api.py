@@ -7,14 +7,13 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import pytest
+from tests.worlds.portal_house import PRACTICE_GATEWAY, House, somewhere
 
 from recoup_events.envelope import read
 from recoup_events.models import SettingsChanged
 from recoup_local.eventually import eventually
 from recoup_portal_api import cli
 from recoup_portal_api.policy import handlers as policy, loop as policy_loop
-
-from .portal_house import PRACTICE_GATEWAY, House, somewhere
 
 pytestmark = pytest.mark.postgres
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-
-from .portal_house import House
+from tests.worlds.portal_house import House
 
 pytestmark = pytest.mark.postgres
 

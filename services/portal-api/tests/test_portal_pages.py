@@ -4,13 +4,12 @@ import re
 from uuid import uuid4
 
 import pytest
+from tests.worlds.portal_browser import Browser
+from tests.worlds.portal_events import Customer, forged
+from tests.worlds.portal_house import House, Merchant
 
 from recoup_events.values import CaseState, InvoiceStatus
 from recoup_portal_api.customer import store
-
-from .portal_browser import Browser
-from .portal_events import Customer, forged
-from .portal_house import House, Merchant
 
 pytestmark = pytest.mark.postgres
 

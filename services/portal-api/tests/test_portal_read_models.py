@@ -4,13 +4,12 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from tests.worlds.portal_events import WHEN, Customer
+from tests.worlds.portal_house import House, Merchant
 
 from recoup_events.models import Event, NotificationSent
 from recoup_events.parts import Money
 from recoup_events.values import CaseState, Channel, InvoiceStatus, MessageKind, RecoveryWay, fact_id
-
-from .portal_events import WHEN, Customer
-from .portal_house import House, Merchant
 
 pytestmark = pytest.mark.postgres
 

@@ -7,13 +7,12 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
+from tests.worlds.portal_events import Customer
 
 from recoup_events.envelope import write
 from recoup_local.eventually import eventually
 from recoup_local.house import House, open_house
 from recoup_local.run import Run
-
-from .portal_events import Customer
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 

@@ -4,13 +4,12 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from tests.worlds.portal_browser import Browser
+from tests.worlds.portal_events import Customer
+from tests.worlds.portal_house import House, Merchant
 
 from recoup_portal_api.access import handlers as access, store
 from recoup_portal_api.access.domain import SESSION_IDLE, SIGN_IN_MAILS
-
-from .portal_browser import Browser
-from .portal_events import Customer
-from .portal_house import House, Merchant
 
 pytestmark = pytest.mark.postgres
 

@@ -83,7 +83,12 @@ async def _api_error(request: Any, error: Exception) -> Any:
 
 
 def web(portal: Portal) -> Gate:
-    """Give the whole web application."""
+    """Give the whole web application, behind its gate."""
+    return Gate(routed(portal), https=portal.config.https)
+
+
+def routed(portal: Portal) -> FastAPI:
+    """Give the customer's pages and, below /v1, the merchant's API."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.house = House(
         config=portal.config,
@@ -100,7 +105,7 @@ def web(portal: Portal) -> Gate:
         app.include_router(pages)
     for error in (Turned, RequestValidationError, HTTPException, Retryable, Exception):
         app.add_exception_handler(error, _page_error)
-    return Gate(app, https=portal.config.https)
+    return app
 
 
 async def _page_error(request: Any, error: Exception) -> Any:

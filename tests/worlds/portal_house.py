@@ -147,7 +147,14 @@ async def serving(asgi: Any) -> AsyncIterator[int]:
     """Serve an application in this process on a free port; give the port."""
     server = uvicorn.Server(
         uvicorn.Config(
-            asgi, host="127.0.0.1", port=0, http="httptools", ws="none", log_level="error", lifespan="off"
+            asgi,
+            host="127.0.0.1",
+            port=0,
+            http="httptools",
+            ws="none",
+            log_level="error",
+            lifespan="off",
+            timeout_keep_alive=75,
         )
     )
     task = asyncio.create_task(server._serve())
