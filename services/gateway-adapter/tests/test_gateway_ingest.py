@@ -114,6 +114,17 @@ async def test_webhooks_that_arrive_together_are_all_stored(door: Door, old: Any
     assert await door.stored() == 300
 
 
+async def test_what_a_customer_typed_into_a_name_is_stored_without_their_card_number(
+    door: Door, old: Any
+) -> None:
+    typed = old.customer(name="Ada 4242 4242 4242 4242 cvc 737", description="sk_live_51HabcdefABC")
+
+    assert await door.post(old.event("customer.updated", typed)) == 200
+    query = "SELECT count(*) FROM raw_webhooks WHERE account_id = $1 AND body LIKE $2"
+    for text in (b"%4000 0000 0000 0000 cvc 000%", b"%sk_live_000000000000%"):
+        assert await door.adapter.count(query, door.adapter.account.account_id, text) == 1
+
+
 async def test_an_unknown_type_is_stored_and_acknowledged(door: Door, old: Any) -> None:
     assert await door.post(old.event("tax.rate.whatever", {"id": "x", "object": "tax"})) == 200
     assert await door.stored() == 1

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import pytest
-from tests.worlds.portal_house import PRACTICE_GATEWAY, House, somewhere
+from tests.worlds.portal_house import PRACTICE_GATEWAY, House, Merchant, somewhere
 
 from recoup_events.envelope import read
 from recoup_events.models import SettingsChanged
@@ -299,3 +299,24 @@ async def test_a_key_of_the_command_line_works(house: House) -> None:
     merchant = await house.merchant()
     merchant.api_key = (await cli.create_key(house.db, merchant.merchant_id, "another"))["api_key"]
     assert (await house.ask("GET", "/v1/keys", merchant))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "found"),
+    [
+        ("PUT", "/v1/settings/mail", {"contact": "call 4242 4242 4242 4242"}, "a card number"),
+        ("PUT", "/v1/settings/mail", {"sender_name": "Caf\u00e9 cvc 737"}, "check code"),
+        ("PUT", "/v1/settings/merchant", {"name": "sk_live_51HabcdefABCDEF"}, "a secret key"),
+        ("POST", "/v1/keys", {"name": "whsec_51HabcdefABCDEF"}, "a secret key"),
+        ("GET", "/v1/cases?cursor=4242%204242-4242+4242", None, "a card number"),
+        ("DELETE", "/v1/accounts/4242424242424242", None, "a card number"),
+    ],
+)
+async def test_what_is_sensitive_is_refused_where_it_does_not_belong_and_not_repeated(
+    house: House, merchant: Merchant, method: str, path: str, body: dict[str, str] | None, found: str
+) -> None:
+    status, answer = await house.ask(method, path, merchant, json=body)
+    assert (status, answer["error"]["code"]) == (422, "sensitive")
+    assert found in answer["error"]["message"]
+    assert "4242 4242" not in str(answer)
+    assert "51Habc" not in str(answer)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -18,7 +18,7 @@ from recoup_chassis.postgres import Database
 from recoup_portal_api.access import loop as access_loop
 from recoup_portal_api.access.domain import Buckets, Marks
 from recoup_portal_api.access.handlers import LinkKeys
-from recoup_portal_api.access.routes import api, keys
+from recoup_portal_api.access.routes import api, keys, typed
 from recoup_portal_api.access.routes.gate import Gate
 from recoup_portal_api.clients.gateway_adapter import GatewayAdapter
 from recoup_portal_api.clients.internal import Internal, http
@@ -63,7 +63,13 @@ def merchant_api(portal: Portal) -> FastAPI:
         code: {"model": api.Error} for code in (401, 404, 409, 422, 429, 503)
     }
     app = FastAPI(
-        title="Recoup", version="1", description=ABOUT, docs_url=None, redoc_url=None, responses=errors
+        title="Recoup",
+        version="1",
+        description=ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        responses=errors,
+        dependencies=[Depends(typed.nothing_sensitive)],
     )
     app.state.db, app.state.config = portal.db, portal.config
     app.state.adapter, app.state.notifier = portal.adapter, portal.notifier

@@ -13,6 +13,7 @@ from recoup_chassis.errors import Unprocessable
 from recoup_chassis.postgres import Database
 from recoup_chassis.queries import load
 from recoup_chassis.telemetry import log
+from recoup_events.sensitive import hidden
 from recoup_gateway_adapter.accounts import store as accounts
 from recoup_gateway_adapter.accounts.domain import Account
 from recoup_gateway_adapter.accounts.sealing import Vault
@@ -109,7 +110,7 @@ def _webhook(account: Account, event: Mapping[str, Any]) -> Webhook | None:
         envelope: Envelope = envelope_of(event)
     except Unprocessable:
         return None
-    body = json.dumps(event, separators=(",", ":")).encode()
+    body = hidden(json.dumps(event, separators=(",", ":")).encode())
     foreign = envelope.account not in {None, account.account_id}
     if foreign or envelope.livemode not in {None, account.livemode} or len(body) > BODY_BYTES:
         return None

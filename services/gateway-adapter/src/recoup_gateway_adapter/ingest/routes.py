@@ -16,6 +16,7 @@ from typing import Any
 from recoup_chassis.errors import Unprocessable, is_retryable
 from recoup_chassis.http import answer
 from recoup_chassis.telemetry import log
+from recoup_events.sensitive import hidden
 from recoup_gateway_adapter.accounts.domain import WebhookDoor
 from recoup_gateway_adapter.accounts.doors import Doors
 from recoup_gateway_adapter.gateways.stripe.events import Envelope, envelope_of
@@ -85,6 +86,7 @@ class Ingest:
         now = datetime.now(UTC)
         if not is_signed(body, headers.get(SIGNATURE_HEADER), door.secrets(now), now.timestamp()):
             raise Refused(Reason.SIGNATURE)
+        body = hidden(body)  # what a customer typed into a name must not rest here
         async with asyncio.timeout(COMMITTED_WITHIN):
             await self._batches.store(_webhook(door, _envelope(body, door), body))
 

@@ -13,6 +13,7 @@ from urllib.parse import quote, quote_plus
 
 import aiohttp
 
+from recoup_events.sensitive import hidden
 from recoup_gateway_adapter.accounts.domain import Account
 
 BASE_URL = "https://api.stripe.com"
@@ -151,7 +152,7 @@ async def _read(response: aiohttp.ClientResponse) -> Reply:
         if len(raw) > ANSWER_BYTES:
             return Silence("answer_too_large", reached=True)
     try:
-        parsed = json.loads(raw)
+        parsed = json.loads(hidden(bytes(raw)))
     except ValueError:
         parsed = None
     if not isinstance(parsed, dict):
