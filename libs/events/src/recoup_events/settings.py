@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from recoup_events.parts import Id, Text
+from recoup_events.parts import Id, Instant, Text
 from recoup_events.values import FinalAction, Precedence
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,8 +46,8 @@ class ClockSetting(Setting):
     At most 86,400: a day a real second, so that steps keep their order.
     """
 
-    origin_real: AwareDatetime = EPOCH
-    origin_merchant: AwareDatetime = EPOCH
+    origin_real: Instant = EPOCH
+    origin_merchant: Instant = EPOCH
     rate: Annotated[float, Field(ge=0, le=86_400)] = 1.0
 
     def at(self, real: datetime) -> datetime:
