@@ -94,6 +94,11 @@ class House:
         """Where gateways post webhooks."""
         return _url(self.ports.ingest)
 
+    @property
+    def gateway_url(self) -> str:
+        """Where the portal lets a sandbox account's gateway be asked: at the practice gateway, or a proxy before it."""
+        return self.environments[PORTAL]["GATEWAY_BASE_URLS"]
+
     async def start(self, *names: str) -> None:
         """Start services, all four unless named, and wait until each is ready."""
         for name in names or SERVICES:
@@ -143,6 +148,8 @@ async def open_house(
     *,
     services: Iterable[str] = SERVICES,
     brokers: int = 1,
+    broker: Kafka | None = None,
+    server: Postgres | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> House:
     """Bring up broker, databases, topics and mail, and migrate; services don't run yet. It ends with the run.
@@ -151,6 +158,8 @@ async def open_house(
         run: what everything belongs to.
         services: whose databases and environments are wanted.
         brokers: 1 or 3.
+        broker: one that runs already, instead.
+        server: a Postgres that runs already.
         say: is told each step.
 
     Raises:
@@ -160,27 +169,27 @@ async def open_house(
     say("starting Kafka, Postgres and mail")
     try:
         async with asyncio.TaskGroup() as together:
-            kafka = together.create_task(_kafka(run, brokers))
-            postgres = together.create_task(_postgres(run, names))
+            kafka = together.create_task(_kafka(run, broker or brokers))
+            postgres = together.create_task(_postgres(run, names, server))
             mail = together.create_task(start_mail(run))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from failed
-    broker, topic_prefix = kafka.result()
-    server, made = postgres.result()
+    cluster, topic_prefix = kafka.result()
+    database, made = postgres.result()
     ports = Ports.choose(names)
     shared = {
-        "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
         "KAFKA_TOPIC_PREFIX": topic_prefix,
         "KAFKA_PARTITIONS": str(PARTITIONS_ON_ONE_MACHINE),
     }
     own = environments(ports, Secrets(), mail.result(), made)
     complete = {name: shared | own[name] for name in names}
-    return House(run, broker, server, made, mail.result(), ports, complete)
+    return House(run, cluster, database, made, mail.result(), ports, complete)
 
 
-async def _kafka(run: Run, brokers: int) -> tuple[Kafka | sources.ExternalKafka, str]:
+async def _kafka(run: Run, wanted: Kafka | int) -> tuple[Kafka | sources.ExternalKafka, str]:
     """Give a broker with Recoup's topics, and their prefix: on a broker that others use, the run's own."""
-    broker = await sources.kafka(run, brokers)
+    broker = wanted if isinstance(wanted, Kafka) else await sources.kafka(run, wanted)
     prefix = f"{run.id}." if isinstance(broker, sources.ExternalKafka) else ""
     topics = {prefix + name: topic.config() for name, topic in TOPICS.items()}
     await create_topics(broker.bootstrap_servers, topics, partitions=PARTITIONS_ON_ONE_MACHINE)
@@ -188,10 +197,10 @@ async def _kafka(run: Run, brokers: int) -> tuple[Kafka | sources.ExternalKafka,
 
 
 async def _postgres(
-    run: Run, services: Iterable[str]
+    run: Run, services: Iterable[str], running: Postgres | None
 ) -> tuple[Postgres | sources.ExternalPostgres, dict[str, Database]]:
     """Give a server with a migrated database for each service."""
-    server = await sources.postgres(run)
+    server = running or await sources.postgres(run)
     databases = sources.databases(run, server)
     made = {name: await databases.create(name) for name in services}
     for name, database in made.items():  # one after the other: Kafka starts beside them

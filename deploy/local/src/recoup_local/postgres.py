@@ -68,20 +68,23 @@ class Postgres:
     port: int
 
     @classmethod
-    async def start(cls, run: Run, port: Callable[[], int] = free_port) -> Self:
+    async def start(cls, run: Run, port: Callable[[], int] = free_port, data: Path | None = None) -> Self:
         """Create a server, start it and wait until it answers.
 
         Args:
             run: what it belongs to.
             port: chooses one. If somebody takes it before the server does, the next one is tried.
+            data: an empty directory of this account's for its data, instead of the run's own.
 
         Raises:
             LocalError: the binaries are missing or refuse to start.
         """
         sockets = run.short_directory()
         how = await asyncio.to_thread(account, sockets)
-        data = sockets / "data" if how.account else run.data(NAME)
-        server = cls(run, how, secrets.token_urlsafe(24), data, sockets, port=0)
+        if how.account and data:
+            os.chown(data, how.account.uid, how.account.gid)
+        own = data or (sockets / "data" if how.account else run.data(NAME))
+        server = cls(run, how, secrets.token_urlsafe(24), own, sockets, port=0)
         await server._initialise()
         for _ in range(CHOICES_OF_PORTS):
             server.port = port()

@@ -175,7 +175,7 @@ async def open_sandbox(
             "gateway": "stripe",
             "name": name,
             "livemode": False,
-            "base_url": gateway.url,
+            "base_url": house.gateway_url,
             "api_key": account["api_key"],
             "webhook_secret": secret,
             "api_version": api_version,

@@ -68,10 +68,12 @@ class Customers:
         mail_url: the mail sink.
         portal_url: pay links begin with it.
         willing: how many of a hundred mend their card at their first mail.
+        only: reads only the mail of addresses that hold this.
     """
 
-    def __init__(self, mail_url: str, portal_url: str, *, willing: int = 35) -> None:
+    def __init__(self, mail_url: str, portal_url: str, *, willing: int = 35, only: str = "") -> None:
         self._mail_url, self._portal_url, self._willing = mail_url, portal_url, willing
+        self._only = only
         self._acted: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._at_once = asyncio.Semaphore(4)
@@ -95,8 +97,10 @@ class Customers:
             told = await answer.json()
         for mail in told["messages"]:
             self._last = max(self._last, mail["id"])
-            self.mails[mail["subject"].split(" ")[0]] += 1
             address = mail["to"][0]
+            if self._only not in address:
+                continue
+            self.mails[mail["subject"].split(" ")[0]] += 1
             link = next((link for link in mail["links"] if link.startswith(f"{self._portal_url}/pay/")), None)
             if link and address not in self._acted and _draw(address) < self._willing:
                 self._acted.add(address)

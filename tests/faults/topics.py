@@ -1,0 +1,68 @@
+"""What the topics say: read from their beginning by nobody's group, and how far each group has come."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from recoup_events.envelope import Tombstone, headers_of, read
+from recoup_local.house import House
+
+
+def _prefix(house: House) -> str:
+    return next(iter(house.environments.values()))["KAFKA_TOPIC_PREFIX"]
+
+
+def _partitions(house: House) -> int:
+    return int(next(iter(house.environments.values()))["KAFKA_PARTITIONS"])
+
+
+async def of_merchant(house: House, merchant_id: str, names: Iterable[str]) -> dict[str, list[Any]]:
+    """Read every event of a merchant's, by topic."""
+    found: dict[str, list[Any]] = {name: [] for name in names}
+    consumer = AIOKafkaConsumer(bootstrap_servers=house.kafka.bootstrap_servers, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        for name, events in found.items():
+            topic = _prefix(house) + name
+            where = [TopicPartition(topic, number) for number in range(_partitions(house))]
+            consumer.assign(where)
+            ends = await consumer.end_offsets(where)
+            await consumer.seek_to_beginning(*where)
+            while any([await consumer.position(one) < ends[one] for one in where]):
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    for record in records:
+                        if headers_of(record.headers).get("ce_recoupmerchant") == merchant_id:
+                            event = read(name, record.key, record.headers, record.value)
+                            if not isinstance(event, Tombstone):
+                                events.append(event)
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def lags(house: House) -> dict[str, int]:
+    """Count, for each consumer group of the house's, the records that it has not committed."""
+    servers = house.kafka.bootstrap_servers
+    prefix = _prefix(house)
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=10_000)
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+    await admin.start()
+    await consumer.start()
+    try:
+        ours = tuple(f"{prefix}{name}." for name in house.services)
+        found = {}
+        for group in sorted(name for name, _ in await admin.list_consumer_groups() if name.startswith(ours)):
+            done = await admin.list_consumer_group_offsets(group)
+            ends = await consumer.end_offsets(list(done)) if done else {}
+            found[group] = sum(max(0, ends[where] - done[where].offset) for where in done)
+        return found
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+async def behind(house: House) -> dict[str, int]:
+    """Count the records that wait for each group that has not come to the end of its topic."""
+    return {f"lag of {group}": lag for group, lag in (await lags(house)).items() if lag}
