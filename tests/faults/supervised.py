@@ -10,9 +10,12 @@ import psutil
 from recoup_local.house import SERVICES, House
 from recoup_local.ports import free_port
 from recoup_local.pytest_plugin import eventually
-from recoup_local.services import STOP_WITHIN, Service
+from recoup_local.services import Service
 
 from .tally import ROOT
+
+LEAVES_WITHIN = 120.0
+"""Seconds; a limit against hanging."""
 
 PROGRAM = "tests.faults.supervisor"
 
@@ -64,11 +67,12 @@ async def joined(house: House, names: Sequence[str] = SERVICES) -> AsyncIterator
         yield list(more)
     finally:
         for name in more:
-            await house.services.pop(name).stop()
+            await house.services.pop(name).kill()
 
 
 async def _replace(house: House, services: Mapping[str, Service]) -> None:
-    await asyncio.gather(*(house.services[name].stop() for name in services))
+    """Kill what runs and start these."""
+    await asyncio.gather(*(house.services[name].kill() for name in services))
     house.services.update(services)
     for service in services.values():
         service.launch()
@@ -90,7 +94,7 @@ async def restart(house: House, name: str) -> None:
     """
     running = await _running(house, name)
     running.terminate()
-    await eventually(lambda: _ended(running), within=STOP_WITHIN)
+    await eventually(lambda: _ended(running), within=LEAVES_WITHIN)
     await house.services[name].ready()
 
 

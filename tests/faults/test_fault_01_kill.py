@@ -29,5 +29,4 @@ async def test_killed_with_minus_9_under_load_they_lose_nothing_and_charge_nobod
             await asyncio.sleep(draw.uniform(0.0, 1.5))  # the moment, drawn
             await kill(house, name)
         await going.judge()
-        assert going.customers.mended > 0
     tally.did(PART, kills)

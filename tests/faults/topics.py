@@ -21,7 +21,11 @@ def _partitions(house: House) -> int:
 async def of_merchant(house: House, merchant_id: str, names: Iterable[str]) -> dict[str, list[Any]]:
     """Read every event of a merchant's, by topic."""
     found: dict[str, list[Any]] = {name: [] for name in names}
-    consumer = AIOKafkaConsumer(bootstrap_servers=house.kafka.bootstrap_servers, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=house.kafka.bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
     await consumer.start()
     try:
         for name, events in found.items():
@@ -29,7 +33,8 @@ async def of_merchant(house: House, merchant_id: str, names: Iterable[str]) -> d
             where = [TopicPartition(topic, number) for number in range(_partitions(house))]
             consumer.assign(where)
             ends = await consumer.end_offsets(where)
-            await consumer.seek_to_beginning(*where)
+            for one, first in (await consumer.beginning_offsets(where)).items():
+                consumer.seek(one, first)
             while any([await consumer.position(one) < ends[one] for one in where]):
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     for record in records:

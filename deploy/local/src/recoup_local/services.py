@@ -13,7 +13,7 @@ from recoup_local.processes import Process
 from recoup_local.run import Run
 from recoup_local.state import LocalError
 
-READY_WITHIN = 60.0  # seconds
+READY_WITHIN = 240.0  # seconds: a limit against hanging; 3 s are usual
 STOP_WITHIN = 30.0  # seconds: SIGTERM finishes the batch in hand
 POLL = 0.05  # seconds
 LOOK_TIMEOUT = aiohttp.ClientTimeout(total=5)
