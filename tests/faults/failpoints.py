@@ -137,6 +137,8 @@ def caller() -> str:
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if module.startswith("recoup_") and frame.f_code.co_name not in CARRIERS:
+            if module.endswith(".cli"):
+                return fallback  # that is what started the process
             if not module.startswith(CHASSIS):
                 return f"{module.partition('.')[2]}.{frame.f_code.co_name}"
             if fallback == "start":

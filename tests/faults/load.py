@@ -23,6 +23,10 @@ RATE = DAY / 3
 ENOUGH_WAITING = 60
 """Webhooks: more than so many that are not answered yet, and nobody new comes; a busy machine must not drown."""
 
+SOME, FOR_EACH = 30, 6
+"""Renewals at most, and for each fault: where a fault takes minutes, for instance a broker's start on a busy machine,
+what piles up must not take hours."""
+
 RECOVERY = {"schedule_days": [1, 2], "window_days": 3, "final_action": "cancel"}
 PAY = r"POST /v1/invoices/.*/pay"
 
@@ -40,6 +44,7 @@ class Load:
     customers: Customers
     failed: list[str] = field(default_factory=list)
     batches: int = 0
+    most: int = 0
     over: asyncio.Event = field(default_factory=asyncio.Event)
     trading: asyncio.Task[None] | None = None
 
@@ -50,8 +55,8 @@ class Load:
         self.failed += [renewal["invoice"] for renewal in renewals if renewal["status"] == "open"]
 
     async def trade(self, count: int, every: float) -> None:
-        """Let `count` renewals come every so many seconds, unless too many webhooks wait, until it is over."""
-        while not self.over.is_set():
+        """Let `count` renewals come every so many seconds, unless too many webhooks wait, until there were enough."""
+        while not self.over.is_set() and self.batches * count < self.most:
             told = await self.sandbox.gateway.control("GET", f"/webhooks?account={self.sandbox.account_id}")
             if told["pending"] < ENOUGH_WAITING:
                 await self.renew(count)
@@ -81,11 +86,12 @@ class Load:
 
 @asynccontextmanager
 async def load(
-    sandbox: Sandbox, seed: int, *, count: int = 2, every: float = 1.0, rate: float = RATE
+    sandbox: Sandbox, seed: int, tries: int, *, count: int = 2, every: float = 1.0, rate: float = RATE
 ) -> AsyncIterator[Load]:
-    """Begin the load; it trades until it is judged or the block ends.
+    """Begin the load; it trades until it is judged, the block ends, or there were enough renewals for the tries.
 
     Args:
+        tries: faults that will be made.
         count: renewals at a time.
         every: seconds between them.
         rate: merchant seconds a real second.
@@ -94,7 +100,7 @@ async def load(
     await sandbox.faults(**unreliable(seed))
     house = sandbox.house
     customers = Customers(house.mail.url, house.portal_url, only=f".{sandbox.account_id}@")
-    going = Load(sandbox, seed, customers)
+    going = Load(sandbox, seed, customers, most=SOME + FOR_EACH * tries)
     gone = asyncio.Event()
     reading = asyncio.create_task(customers.live(gone))
     await sandbox.run_clock(rate)

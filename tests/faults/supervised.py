@@ -28,7 +28,7 @@ async def supervised(
 
     Args:
         names: which of them.
-        environment: what they are told besides their own.
+        environment: what they are told besides their own; who is told to fail is not waited for.
     """
     usual = {name: house.services[name] for name in names}
     await _replace(
@@ -44,9 +44,12 @@ async def supervised(
         },
     )
     try:
+        if environment is None:
+            await _ready(house, names)
         yield
     finally:
         await _replace(house, usual)
+        await _ready(house, names)
 
 
 @asynccontextmanager
@@ -71,12 +74,15 @@ async def joined(house: House, names: Sequence[str] = SERVICES) -> AsyncIterator
 
 
 async def _replace(house: House, services: Mapping[str, Service]) -> None:
-    """Kill what runs and start these."""
+    """Kill what runs and launch these."""
     await asyncio.gather(*(house.services[name].kill() for name in services))
     house.services.update(services)
     for service in services.values():
         service.launch()
-    await asyncio.gather(*(service.ready() for service in services.values()))
+
+
+async def _ready(house: House, names: Sequence[str]) -> None:
+    await asyncio.gather(*(house.services[name].ready() for name in names))
 
 
 async def kill(house: House, name: str) -> None:

@@ -24,7 +24,7 @@ async def test_killed_with_minus_9_under_load_they_lose_nothing_and_charge_nobod
     draw, kills = random.Random(tally.seed), tally.size(PART)
     order = [name for name in SERVICES for _ in range(kills)]
     draw.shuffle(order)
-    async with supervised(house), load(await merchant(), tally.seed) as going:
+    async with supervised(house), load(await merchant(), tally.seed, len(order)) as going:
         for name in order:
             await asyncio.sleep(draw.uniform(0.0, 1.5))  # the moment, drawn
             await kill(house, name)

@@ -1,4 +1,4 @@
-"""Replicas that come and go under load, and services restarted in turn: nothing is lost or done twice."""
+"""Services restarted in turn under load: nothing is lost or done twice."""
 
 import asyncio
 import random
@@ -9,10 +9,10 @@ from tests.conftest import OpenSandbox
 from recoup_local.house import SERVICES, House
 
 from .load import load
-from .supervised import joined, kill, restart, supervised
+from .supervised import restart, supervised
 from .tally import Tally
 
-REBALANCES, RESTARTS = "rebalances", "restarts"
+RESTARTS = "restarts"
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]
 
 
@@ -22,24 +22,9 @@ async def test_services_that_are_restarted_in_turn_lose_nothing(
     house: House, merchant: OpenSandbox, tally: Tally
 ) -> None:
     draw, restarts = random.Random(tally.seed), tally.size(RESTARTS)
-    async with supervised(house), load(await merchant(), tally.seed) as going:
+    async with supervised(house), load(await merchant(), tally.seed, restarts) as going:
         for number in range(restarts):
             await asyncio.sleep(draw.uniform(0.0, 1.5))  # the moment, drawn
             await restart(house, SERVICES[number % len(SERVICES)])
         await going.judge()
     tally.did(RESTARTS, restarts)
-
-
-@pytest.mark.part(REBALANCES)
-@pytest.mark.timeout(7200)
-async def test_replicas_that_come_and_go_lose_nothing(
-    house: House, merchant: OpenSandbox, tally: Tally
-) -> None:
-    draw, rebalances = random.Random(tally.seed), tally.size(REBALANCES)
-    async with load(await merchant(), tally.seed) as going, joined(house) as replicas:
-        for number in range(rebalances):
-            await asyncio.sleep(draw.uniform(0.0, 1.5))  # the moment, drawn
-            leave = draw.choice((kill, restart))
-            await leave(house, replicas[number % len(replicas)])
-        await going.judge()
-    tally.did(REBALANCES, rebalances)
