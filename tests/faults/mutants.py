@@ -129,8 +129,8 @@ MUTANTS = (
     Mutant(
         "a timer goes in the transaction that acts on it",
         f"{CHASSIS}/timers.sql",
-        "DELETE FROM timers USING mine\n",
-        "UPDATE timers SET due_at = due_at FROM mine\n",
+        "DELETE FROM timers WHERE timer_id = ANY (ARRAY",
+        "UPDATE timers SET due_at = due_at WHERE timer_id = ANY (ARRAY",
         ("libs/chassis/tests/test_chassis_timers.py",),
     ),
     Mutant(
