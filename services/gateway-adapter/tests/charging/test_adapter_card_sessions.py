@@ -1,5 +1,6 @@
 """A customer enters a new card and is charged at once, or pays with a stored one; 3-D Secure passed and refused."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -50,9 +51,26 @@ async def authenticate(shop: Shop, path: str, answer: str) -> str:
 
 
 async def complete(shop: Shop, session: dict[str, Any]) -> dict[str, Any]:
-    status, standing = await shop.ask("POST", f"/card-sessions/{session['card_session_id']}/complete")
+    path = f"/card-sessions/{session['card_session_id']}"
+    status, standing = await shop.ask("POST", f"{path}/complete")
     assert status == 200, standing
-    return dict(standing)
+    return await looked_at_again(shop, path, standing, lambda found: found["settlements"])
+
+
+async def looked_at_again(
+    shop: Shop, path: str, told: dict[str, Any], within: Callable[[dict[str, Any]], list[dict[str, Any]]]
+) -> dict[str, Any]:
+    """Look as the page does until nothing is on its way: the adapter itself answers after a few seconds."""
+    found = told
+
+    async def at_rest() -> dict[str, Any]:
+        nonlocal found
+        if not any(one["state"] in ("planned", "sending") for one in within(found)):
+            return found
+        _, found = await shop.ask("GET", path)
+        return {}
+
+    return await eventually(at_rest, within=60)
 
 
 async def test_a_new_card_settles_what_is_owed_oldest_first_and_becomes_the_default(
@@ -164,8 +182,8 @@ async def pay(shop: Shop, customer: str, card: str | None, invoice: str, bench: 
     }
     async with bench.executing():
         status, answer = await shop.ask("POST", "/payments", body)
-    assert status == 200, answer
-    return dict(answer)
+        assert status == 200, answer
+        return await looked_at_again(shop, f"/payments/{answer['attempt_id']}", answer, lambda found: [found])
 
 
 async def test_pay_now_charges_a_stored_card_and_tells_a_decline_in_words_that_may_be_told(
