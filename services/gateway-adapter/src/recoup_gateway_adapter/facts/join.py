@@ -36,7 +36,7 @@ ROUNDS = 4
 
 LEASE = timedelta(seconds=15)
 RENEW_SECONDS = 4.0
-"""A lease is renewed while its waits are under way, and expires soon after a crash."""
+"""A lease is renewed while its join is under way, and expires soon after a crash."""
 
 CARD_IS_HELD = timedelta(seconds=60)
 HELD_CARD_AGAIN = timedelta(seconds=2)
@@ -123,16 +123,6 @@ class Joining:
             log.warning("joining.one_by_one", error=repr(error)[:300])
             for row in claimed:
                 await self._alone(_wait(row))
-
-    async def _renew(self, waits: Sequence[_Wait]) -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            try:
-                await self._later((wait, LEASE) for wait in waits)
-            except Exception as error:
-                if not is_retryable(error):
-                    raise
-                log.warning("joins.not_renewed", error=repr(error)[:200])
 
     async def _alone(self, wait: _Wait) -> None:
         """End one wait of a batch that failed, so that only the culprit waits on."""
@@ -230,6 +220,18 @@ class Joining:
             return _pause(wait)
         held = wait.join.kind is JoinKind.INSTRUMENT and wait.waited < CARD_IS_HELD
         return HELD_CARD_AGAIN if held and not wait.asked and not wait.silent else None
+
+    async def _renew(self, under_way: Sequence[_Wait]) -> None:
+        names = columns([(wait.account_id, wait.join.kind.value, wait.join.subject) for wait in under_way], 3)
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            try:
+                async with self._database.transaction(()) as tx:
+                    await tx.execute(sql.renew_joins, *names, LEASE)
+            except Exception as error:
+                if not is_retryable(error):
+                    raise
+                log.warning("joins.not_renewed", error=repr(error)[:200])
 
     async def _later(self, waits: Iterable[tuple[_Wait, timedelta]]) -> None:
         async with self._database.transaction(()) as tx:

@@ -57,6 +57,18 @@ WHERE (account_id, kind, subject) IN (
 )
 RETURNING merchant_id, account_id, kind, subject, tries, now() - waiting_since AS waited
 
+-- name: renew_joins
+-- $1 text[]: accounts, $2 text[]: kinds, $3 text[]: subjects that are under way, $4 interval: lease. What is
+-- being ended just now stays as it is.
+UPDATE joins SET due_at = greatest(joins.due_at, now() + $4)
+FROM (
+    SELECT account_id, kind, subject FROM joins
+    JOIN unnest($1::text[], $2::text[], $3::text[]) AS mine (account_id, kind, subject)
+        USING (account_id, kind, subject)
+    FOR UPDATE OF joins SKIP LOCKED
+) AS held
+WHERE joins.account_id = held.account_id AND joins.kind = held.kind AND joins.subject = held.subject
+
 -- name: ask_again
 -- $1 text[]: accounts, $2 text[]: kinds, $3 text[]: subjects, $4 interval[]: how long from now
 UPDATE joins SET due_at = now() + later.wait
