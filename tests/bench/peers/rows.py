@@ -21,8 +21,8 @@ TWO_OF_OURS = (
 )
 
 KILLED = (
-    "Many timers due at once, a handler takes 50 ms (of Recoup: that of a batch), the worker is killed on its first "
-    "fire. Its machine lives on: the server sees the connection end."
+    "Many timers due at once, a handler takes 50 ms (of Recoup: that of a batch), whoever fires first is "
+    "killed at once. Its machine lives on: the server sees the connection end."
 )
 JUDGED = (
     "lateness p50, ms",

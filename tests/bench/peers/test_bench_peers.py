@@ -19,7 +19,7 @@ from .rows import OURS, where_peers_are_better
 from .scenes import Sizes, cliff, steady, takeover
 from .stage import Stages
 
-SMALL = Sizes(cliff=60, steady=40, a_second=100, killed=600, lead=1.5, wait=30)
+SMALL = Sizes(cliff=60, steady=40, a_second=100, killed=600, lead=1.5, pause=2000, wait=60)
 
 
 def test_what_fired_twice_early_or_never_is_told_apart() -> None:
