@@ -305,7 +305,7 @@ async def test_a_key_of_the_command_line_works(house: House) -> None:
     ("method", "path", "body", "found"),
     [
         ("PUT", "/v1/settings/mail", {"contact": "call 4242 4242 4242 4242"}, "a card number"),
-        ("PUT", "/v1/settings/mail", {"sender_name": "Caf\u00e9 cvc 737"}, "check code"),
+        ("PUT", "/v1/settings/mail", {"sender_name": "Café cvc 737"}, "check code"),
         ("PUT", "/v1/settings/merchant", {"name": "sk_live_51HabcdefABCDEF"}, "a secret key"),
         ("POST", "/v1/keys", {"name": "whsec_51HabcdefABCDEF"}, "a secret key"),
         ("GET", "/v1/cases?cursor=4242%204242-4242+4242", None, "a card number"),
