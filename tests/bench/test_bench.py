@@ -9,6 +9,7 @@ from recoup_local import sources
 from recoup_local.house import House
 from recoup_local.kafka import Kafka
 from recoup_local.postgres import Postgres
+from recoup_local.practice import PracticeGateway
 from recoup_local.pytest_plugin import ServiceDatabases
 from recoup_local.run import Run
 
@@ -99,8 +100,10 @@ def place(
     postgres_server: Postgres | sources.ExternalPostgres,
     database: ServiceDatabases,
     house: House,
+    gateway: PracticeGateway,
 ) -> Place:
-    """The smallest sizes on the test run's own servers and in its own house."""
+    """The smallest sizes on the test run's own servers, in its own house, at its own gateway."""
+    assert house.practice is gateway
     return Place(
         local_run, quick=True, kafka=kafka_server, postgres=postgres_server, databases=database, house=house
     )
