@@ -63,7 +63,7 @@ def replay(row: Row) -> str:
 
 def version() -> tuple[str, str]:
     """Give the version of what is judged, the hash of libs and services, and the commit."""
-    trees = _git("rev-parse", "--short", "HEAD:libs", "HEAD:services").split()
+    trees = [tree[:8] for tree in _git("rev-parse", "HEAD:libs", "HEAD:services").split()]
     changed = _git("status", "--porcelain", "libs", "services")
     return "+".join(trees) + ("+changes" if changed else ""), _git("rev-parse", "--short", "HEAD")
 
