@@ -32,7 +32,7 @@ from recoup_gateway_adapter.ingest.batches import Batches
 from recoup_gateway_adapter.ingest.loop import IngestPort
 from recoup_gateway_adapter.ingest.routes import Ingest
 from recoup_local.eventually import eventually
-from recoup_local.ports import free_port
+from recoup_local.ports import free_port, listens
 from recoup_local.practice import PracticeGateway, start_practice_gateway
 from recoup_local.pytest_plugin import ServiceDatabases
 from recoup_local.run import Run
@@ -133,19 +133,10 @@ async def house(database: ServiceDatabases) -> AsyncIterator[House]:
         stopping = asyncio.Event()
         serving = asyncio.create_task(part.serve(stopping))
         found = House(db, gateway, doors, f"http://127.0.0.1:{port}", session)
-        await eventually(lambda: _listens(port))
+        await eventually(lambda: listens(port))
         yield found
         stopping.set()
         await serving
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 class Bodies:

@@ -21,7 +21,7 @@ from recoup_gateway_adapter.config import Config
 from recoup_gateway_adapter.facts import routes as facts_routes
 from recoup_gateway_adapter.internal import internal_app
 from recoup_local.eventually import eventually
-from recoup_local.ports import free_port
+from recoup_local.ports import free_port, listens
 
 NEW = "k2=" + "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
 OLD = "k1=" + "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
@@ -115,19 +115,10 @@ async def internal(adapter: Any) -> AsyncIterator[Internal]:
     serving = asyncio.create_task(HttpServer(app, "127.0.0.1", port, "internal").serve(stopping))
     async with aiohttp.ClientSession() as session:
         found = Internal(f"http://127.0.0.1:{port}", session, adapter)
-        await eventually(lambda: _listens(port))
+        await eventually(lambda: listens(port))
         yield found
     stopping.set()
     await serving
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 def account_body(**changes: Any) -> dict[str, Any]:

@@ -5,16 +5,16 @@ Peers are installed into .local/peers from their own published packages. Results
 
 import argparse
 import sys
-import time
 from dataclasses import replace
 
 import uvloop
 
 from recoup_local.run import Run
 
+from ..__main__ import say, tell
 from ..measure import Row, take
 from ..place import Place
-from ..report import asked, keep, machine
+from ..report import keep, machine
 from .contestants import Contestant, recoup
 from .install import LeftOut, install
 from .rows import NAMES, rows, where_peers_are_better
@@ -67,16 +67,7 @@ async def _one(
     command = f"make bench-peers ROW={row.name} RUNS={told.runs}"
     if told.pending == 1_000_000 and not told.peer and not told.no_defaults:
         keep(result, command=command, on=on, more=versions | await place.versions())
-    verdicts = result.verdicts()
-    for verdict in verdicts:
-        said = "held" if verdict.held else "MISSED"
-        say(f"{said}: {asked(verdict.goal)}; measured {verdict.measured.median:.3g}")
-    return all(verdict.held for verdict in verdicts)
-
-
-def say(line: str) -> None:
-    """Print a line of progress with the time."""
-    print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
+    return tell(result)
 
 
 if __name__ == "__main__":

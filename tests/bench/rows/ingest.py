@@ -1,6 +1,5 @@
 """Ingest: signed webhooks posted on 64 connections, each answered 2xx after its commit."""
 
-import asyncio
 import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -16,7 +15,7 @@ from recoup_gateway_adapter.accounts import store as accounts
 from recoup_gateway_adapter.accounts.domain import NewAccount
 from recoup_gateway_adapter.accounts.sealing import Vault
 from recoup_local.eventually import eventually
-from recoup_local.ports import free_port
+from recoup_local.ports import free_port, listens
 from recoup_local.processes import Process
 
 from ..events import ACCOUNT, MERCHANT, know
@@ -99,7 +98,7 @@ async def _measure(place: Place, what: str, dsn: str, requests: int, series: int
         environment=environment, cwd=ROOT,
     )  # fmt: skip
     try:
-        await eventually(lambda: _listens(port), within=120)
+        await eventually(lambda: listens(port), within=120)
         started = sum(psutil.Process(server.pid).cpu_times()[:2])
         told = await post(place, port, requests, f"s{series}_")
         worked = sum(psutil.Process(server.pid).cpu_times()[:2]) - started
@@ -126,12 +125,3 @@ async def post(place: Place, port: int, requests: int, series: str) -> dict[str,
     if not await load.ended(within=30):
         await load.kill()
     return told
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True

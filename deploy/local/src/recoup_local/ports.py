@@ -4,6 +4,7 @@ A port out of that range could be taken by anybody's connection while its broker
 broker must come back on the port that its clients know.
 """
 
+import asyncio
 import secrets
 import socket
 
@@ -29,3 +30,13 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+async def listens(port: int) -> bool:
+    """Tell whether somebody listens on a port of this machine."""
+    try:
+        _, writer = await asyncio.open_connection(LOOPBACK, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
