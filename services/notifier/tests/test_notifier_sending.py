@@ -1,6 +1,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -279,6 +280,20 @@ async def test_what_a_killed_sender_was_sending_goes_out_when_it_starts_again(be
         await again.once()
     assert len(bench.sink.mails) == 1
     assert await bench.column("may_have_arrived") == [True]
+
+
+async def test_what_could_not_be_settled_goes_out_again_without_waiting_for_its_lease(bench: Bench) -> None:
+    await bench.customer()
+    await bench.deliver(bench.opened())
+    bench.sink.while_taking = lambda: bench.as_owner("ALTER TABLE correspondence RENAME TO away")
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await bench.sender.once()
+    bench.sink.while_taking = None
+    await bench.as_owner("ALTER TABLE away RENAME TO correspondence")
+    await bench.sender.once()
+    assert len(bench.sink.mails) == 2
+    assert len({mail["Message-ID"] for mail in bench.sink.mails}) == 1
+    assert await bench.column("state") == ["sent"]
 
 
 async def test_two_senders_send_each_message_once(bench: Bench) -> None:

@@ -52,20 +52,28 @@ class Sender:
         self._database, self._smtp, self._links = database, smtp, links
         self._mail_from, self._replica = mail_from, replica
         self._domain = mail_from.rpartition("@")[2]
-        self._fresh = True
+        self._unsure = True
 
     async def once(self) -> bool:
         """Send one batch; tell whether more may be due.
 
         Raises:
-            Retryable: the mail server can't be reached; all that it did not take is due again.
+            Retryable: the mail server or the database can't be reached; what was not settled is due again.
         """
-        if self._fresh:
+        if self._unsure:  # started anew, or broken off: what this replica holds is in nobody's hands
             async with self._database.transaction([]) as tx:
                 await store.release_taken(tx, self._replica)
-            self._fresh = False
+        self._unsure = True
+        more = await self._batch()
+        self._unsure = False
+        return more
+
+    async def _batch(self) -> bool:
         taken, ready = await self._prepare()
-        outcomes = await asyncio.gather(*(self._hand_over(one) for one in ready))
+        outcomes = await asyncio.gather(*map(self._hand_over, ready), return_exceptions=True)
+        for outcome in outcomes:  # only now, when none is under way any more
+            if isinstance(outcome, BaseException):
+                raise outcome
         lost = [
             (one.message, o.answer)
             for one, o in zip(ready, outcomes, strict=True)
