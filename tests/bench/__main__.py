@@ -9,6 +9,7 @@ import time
 
 import uvloop
 
+from recoup_chassis.process import collect_rarely
 from recoup_local.run import Run
 
 from .measure import Result, take
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="the smallest sizes, results are not kept")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full sizes, at most 1")
     told = parser.parse_args()
+    collect_rarely()  # as every service does; both sides of a row have it
     return uvloop.run(_measure(told.row or NAMES, told.runs, scale=told.scale, quick=told.quick))
 
 

@@ -10,7 +10,9 @@ from recoup_events.parts import DeclineFacts, Instrument, Invoice, Money
 from recoup_events.values import Attribution, Collection, FailureNature, fact_id
 
 MERCHANT, ACCOUNT = "m_bench", "acct_bench"
-WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WHEN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+"""Within the last hour, as failures are heard of: of older ones a step of the ladder is due at once."""
+
 CODES = ("insufficient_funds", "generic_decline", "do_not_honor", "expired_card")
 
 
@@ -19,7 +21,7 @@ def failure(number: int, *, merchant: str = MERCHANT, series: str = "") -> m.Pay
     name = f"{series}{number}"
     return m.PaymentFailed(
         id=fact_id(ACCOUNT, "payment.failed", f"{merchant}_ch_{name}"),
-        time=WHEN + timedelta(seconds=number % 86_400),
+        time=WHEN + timedelta(seconds=number % 3600),
         merchant_id=merchant,
         customer_id=f"cus_{name}",
         account_id=ACCOUNT,

@@ -5,6 +5,7 @@ process down, visibly, so that whoever runs it starts it again.
 """
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -17,6 +18,10 @@ from recoup_chassis.telemetry import log
 
 BACK_OFF_FROM, BACK_OFF_TO = 0.1, 30.0
 """Seconds between attempts at something retryable, doubling."""
+
+YOUNG_OBJECTS = 50_000
+"""New containers between two looks for unreachable cycles: more than a batch makes. Python's 700 looks at a batch
+while it is worked on, again and again, which costs as much as the work (measured: 0.42 ms a failure, then 0.20)."""
 
 
 class Part(Protocol):
@@ -108,8 +113,16 @@ async def run(parts: Sequence[Part], *, last: Sequence[Part] = ()) -> None:
         raise ExceptionGroup("parts failed", failures)
 
 
+def collect_rarely() -> None:
+    """Look for unreachable cycles between batches rather than in them, and never in what imports have made."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+
+
 def main(serve: Awaitable[None]) -> int:
     """Run a service to its end on uvloop; give the exit code."""
+    collect_rarely()
 
     async def whole() -> None:
         await serve
