@@ -39,6 +39,10 @@ from recoup_events.models import CustomerEvent, Event, SettingsChanged
 AT_ONCE, WAIT_MS = 500, 20
 """Records a batch, and milliseconds that a poll waits for the first."""
 
+GATHER = 0.1
+"""Seconds from the beginning of a batch to that of the next, unless it was full. Records gather meanwhile: what comes
+after a pause is handled at once, and a stream costs ten transactions a second instead of one for each record."""
+
 BACK_OFF_FROM, BACK_OFF_TO, PATIENCE = 0.1, 10.0, 60.0
 """Seconds between attempts at a batch, doubling, and in all before its records are fetched anew."""
 
@@ -111,6 +115,7 @@ class Subscriber:
             await rest(self.stopping, 1.0)
             return
         self.idle.clear()
+        began = time.monotonic()
         try:
             await self._to_its_end(records)
         except asyncio.CancelledError:
@@ -120,6 +125,8 @@ class Subscriber:
             self._stop(surprise)
         finally:
             self.idle.set()
+        if len(records) < AT_ONCE:
+            await rest(self.stopping, began + GATHER - time.monotonic())
 
     async def _to_its_end(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         batch, began, pause = self._judge(records), time.monotonic(), BACK_OFF_FROM

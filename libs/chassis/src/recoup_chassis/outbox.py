@@ -24,8 +24,9 @@ AT_ONCE = 2000
 ACKNOWLEDGED_WITHIN = 30.0
 """Seconds; then the producer is given up, its sender first, and a new one starts."""
 
-IDLE, HANDOVER = 0.05, 2.0
-"""Seconds between looks at an empty outbox, and between tries to take buckets that another relay holds."""
+GATHER, IDLE, HANDOVER = 0.02, 0.05, 2.0
+"""Seconds: between looks at the outbox unless it gave all that one takes; between looks while nothing is written; and
+between tries to take buckets that another relay holds."""
 
 sql = load(__package__, "outbox.sql")
 
@@ -76,6 +77,7 @@ class Relay:
                 self._awake.clear()
                 await self._take_buckets(connection, buckets)
                 if not await self._relay_some(connection, producer):
+                    await rest(stopping, GATHER)
                     await rest_or_wake(stopping, self._awake, IDLE)
             while await self._relay_some(connection, producer):
                 pass

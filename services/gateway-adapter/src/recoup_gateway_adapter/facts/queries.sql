@@ -2,16 +2,16 @@
 -- $1 text[]: accounts and $2 text[]: ids of any kind of object, both in pairs; gives these objects, and those that
 -- point at them as their invoice, payment intent or charge
 WITH wanted AS (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS pair (account_id, id))
-SELECT o.account_id, o.kind, o.object_id, o.record
+SELECT o.account_id, o.kind, o.object_id, o.record::text
 FROM wanted w JOIN gateway_objects o ON o.account_id = w.account_id AND o.object_id = w.id
-UNION
-SELECT o.account_id, o.kind, o.object_id, o.record
+UNION ALL
+SELECT o.account_id, o.kind, o.object_id, o.record::text
 FROM wanted w JOIN gateway_objects o ON o.account_id = w.account_id AND o.invoice_id = w.id
-UNION
-SELECT o.account_id, o.kind, o.object_id, o.record
+UNION ALL
+SELECT o.account_id, o.kind, o.object_id, o.record::text
 FROM wanted w JOIN gateway_objects o ON o.account_id = w.account_id AND o.payment_intent_id = w.id
-UNION
-SELECT o.account_id, o.kind, o.object_id, o.record
+UNION ALL
+SELECT o.account_id, o.kind, o.object_id, o.record::text
 FROM wanted w JOIN gateway_objects o ON o.account_id = w.account_id AND o.charge_id = w.id
 
 -- name: save_objects
@@ -152,6 +152,6 @@ FROM untranslated
 
 -- name: next_snapshots
 -- $1 text: the account, $2 text: kind and $3 text: id of the last one, $4 int: how many at the most
-SELECT kind, object_id, record FROM gateway_objects
+SELECT kind, object_id, record::text FROM gateway_objects
 WHERE account_id = $1 AND version > 0 AND (kind, object_id) > ($2, $3)
 ORDER BY kind, object_id LIMIT $4

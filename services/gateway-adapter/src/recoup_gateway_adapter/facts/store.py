@@ -45,9 +45,9 @@ _ADAPTERS: dict[Kind, TypeAdapter[Any]] = {
 }
 
 
-def read(kind: str, record: Any) -> Record:
-    """Read a stored record."""
-    found: Record = _ADAPTERS[Kind(kind)].validate_python(record)
+def read(kind: str, record: str) -> Record:
+    """Read a stored record, which is JSON."""
+    found: Record = _ADAPTERS[Kind(kind)].validate_json(record)
     return found
 
 
@@ -63,10 +63,11 @@ async def around(tx: Tx, wanted: Mapping[str, set[str]]) -> dict[str, Known]:
         asked |= asking
         hop: set[tuple[str, str]] = set()
         for row in await tx.fetch(sql.objects_around, *columns(sorted(asking), 2)):
-            record = read(row["kind"], row["record"])
             account = known[row["account_id"]]
-            if account.get((Kind(row["kind"]), row["object_id"])) is None:
-                account.put(record)
+            if account.get((Kind(row["kind"]), row["object_id"])) is not None:
+                continue  # found in more than one way
+            record = read(row["kind"], row["record"])
+            account.put(record)
             hop |= {(row["account_id"], found) for found in references(record)}
         asking = hop
     return known

@@ -5,6 +5,7 @@ after a crash it goes out again under the same Message-ID, at least once and rec
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -70,20 +71,21 @@ class Sender:
 
     async def _batch(self) -> bool:
         taken, ready = await self._prepare()
+        if not ready:
+            return taken == AT_ONCE
         outcomes = await asyncio.gather(*map(self._hand_over, ready), return_exceptions=True)
-        for outcome in outcomes:  # only now, when none is under way any more
-            if isinstance(outcome, BaseException):
-                raise outcome
-        lost = [
-            (one.message, o.answer)
-            for one, o in zip(ready, outcomes, strict=True)
-            if isinstance(o, Unreachable)
+        surprise = next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None)
+        told = [
+            (one.message, outcome)
+            for one, outcome in zip(ready, outcomes, strict=True)
+            if not isinstance(outcome, BaseException)
         ]
-        if lost:
-            async with self._database.transaction(message.merchant_id for message, _ in lost) as tx:
-                await tx.lock_customers((message.merchant_id, message.customer_id) for message, _ in lost)
-                await store.give_back(tx, lost)
-            raise Retryable(f"the mail server: {lost[0][1]}")
+        await self._settle(told)
+        if surprise is not None:
+            raise surprise
+        lost = next((outcome for _, outcome in told if isinstance(outcome, Unreachable)), None)
+        if lost is not None:
+            raise Retryable(f"the mail server: {lost.answer}")
         return taken == AT_ONCE
 
     async def watch(self) -> None:
@@ -183,37 +185,40 @@ class Sender:
         )
 
     async def _hand_over(self, ready: Ready) -> Outcome:
-        """Hand a message over and, but for a server that is not there, say at once what became of it."""
-        message = ready.message
-        outcome = await self._smtp.send(self._mail_from, ready.recipient, ready.raw)
-        if not isinstance(outcome, Unreachable):
-            async with self._database.transaction([message.merchant_id]) as tx:
-                await tx.lock_customers([(message.merchant_id, message.customer_id)])
-                await self._settle(tx, message, outcome)
-        return outcome
+        return await self._smtp.send(self._mail_from, ready.recipient, ready.raw)
 
-    async def _settle(
-        self, tx: Tx, message: Queued, outcome: Delivered | Refused | Later | Uncertain
-    ) -> None:
+    async def _settle(self, told: Sequence[tuple[Queued, Outcome]]) -> None:
+        """Write down what became of each message, and announce those that were handed over."""
+        async with self._database.transaction(message.merchant_id for message, _ in told) as tx:
+            await tx.lock_customers((message.merchant_id, message.customer_id) for message, _ in told)
+            announced = [await self._settled(tx, message, outcome) for message, outcome in told]
+            await tx.emit(event for event in announced if event is not None)
+
+    async def _settled(self, tx: Tx, message: Queued, outcome: Outcome) -> NotificationSent | None:
         match outcome:
             case Delivered():
                 row = await store.sent(tx, message)
-                if row is not None and message.case_id is not None:
-                    await tx.emit([_told(tx, message, row["language"])])
                 self._count(message, "sent")
+                if row is not None and message.case_id is not None:
+                    return _told(tx, message, row["language"])
+            case Unreachable(answer):
+                await store.give_back(tx, message, answer)
             case Refused(answer):
                 await store.fail(tx, message, Reason.REFUSED, answer)
                 self._count(message, "failed", Reason.REFUSED)
             case Later(answer) | Uncertain(answer):
-                uncertain = isinstance(outcome, Uncertain)
-                match domain.after_temporary_refusal(message.handed_over + 1):
-                    case Wait(time):
-                        until = tx.real_now + time
-                        await store.requeue(tx, message, until, answer, may_have_arrived=uncertain)
-                        self._count(message, "uncertain" if uncertain else "later")
-                    case Drop(reason):
-                        await store.fail(tx, message, reason, answer, may_have_arrived=uncertain)
-                        self._count(message, "failed", reason)
+                await self._try_again(tx, message, answer, uncertain=isinstance(outcome, Uncertain))
+        return None
+
+    async def _try_again(self, tx: Tx, message: Queued, answer: str, *, uncertain: bool) -> None:
+        match domain.after_temporary_refusal(message.handed_over + 1):
+            case Wait(time):
+                until = tx.real_now + time
+                await store.requeue(tx, message, until, answer, may_have_arrived=uncertain)
+                self._count(message, "uncertain" if uncertain else "later")
+            case Drop(reason):
+                await store.fail(tx, message, reason, answer, may_have_arrived=uncertain)
+                self._count(message, "failed", reason)
 
     def _count(self, message: Queued, outcome: str, reason: str = "") -> None:
         MAILS.labels(message.kind, outcome, reason).inc()

@@ -4,7 +4,7 @@ Promise: a message is queued in the transaction that decided it, once; it leaves
 says what became of it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -152,11 +152,10 @@ async def requeue(
     await postpone(tx, message, until)
 
 
-async def give_back(tx: Tx, messages: Iterable[tuple[Queued, str]]) -> None:
-    """Put messages back that no server was there to take: this was no try of theirs."""
-    for message, answer in messages:
-        await tx.execute(sql.requeue, message.merchant_id, message.message_id, answer, False, 1)  # a column
-        await postpone(tx, message, tx.real_now)
+async def give_back(tx: Tx, message: Queued, answer: str) -> None:
+    """Put a message back that no server was there to take: this was no try of its."""
+    await tx.execute(sql.requeue, message.merchant_id, message.message_id, answer, False, 1)  # a column
+    await postpone(tx, message, tx.real_now)
 
 
 async def drop(tx: Tx, message: Queued, reason: Reason) -> None:
