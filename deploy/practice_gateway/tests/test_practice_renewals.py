@@ -39,6 +39,14 @@ async def test_the_same_seed_makes_the_same_renewals(open_shop: OpenShop) -> Non
     assert told[0] == told[1]
 
 
+async def test_the_next_renewal_is_as_many_months_away_as_asked_for(shop: Shop) -> None:
+    (renewal,) = (await _make(shop, count=1, months=36))["renewals"]
+
+    invoice = await shop.client().v1.invoices.retrieve_async(renewal["invoice"])
+    period = invoice.lines.data[0].period
+    assert 35 * 30 < (period.end - period.start) / 86_400 < 37 * 31
+
+
 async def test_obligations_agree_with_the_ledger(shop: Shop) -> None:
     await _make(shop, count=40, seed=2, mix={"good": 1, "lost_card": 1})
 

@@ -25,6 +25,7 @@ COUNTRIES = {"eur": ("IT", "FR", "DE"), "usd": ("US",), "gbp": ("GB",)}
 CARDS = ("4242424242424242", "4000056655665556", "5555555555554444", "5200828282828210", "378282246310005")
 GIVEN = ("Anna", "Luca", "Giulia", "Marco", "Sofia", "Tom", "Emma", "Jack", "Chiara", "Paolo", "Ruth", "Sam")
 FAMILY = ("Rossi", "Bianchi", "Smith", "Jones", "Ferrari", "Brown", "Conti", "Taylor", "Greco", "Wilson")
+LONGEST = 36  # months of a period, as at Stripe
 AMOUNTS = (499, 900, 999, 1_200, 1_900, 2_900, 4_900, 9_900, 19_900)
 
 
@@ -36,15 +37,16 @@ class Order:
     reasons: list[str]
     weights: list[float]
     italian: float
+    months: int
     draw: random.Random
 
 
 async def create(control: Control) -> Answer:
     """Make customers with a card, a subscription whose period ends now, its invoice and the first try."""
     account = control.account()
-    control.only("count", "seed", "mix", "italian")
+    control.only("count", "seed", "mix", "italian", "months")
     order = _order(control)
-    prices = _prices(control.gateway, account)
+    prices = _prices(account, order)
     made: list[Answer] = []
     while len(made) < order.count:
         size = min(CHUNK, order.count - len(made))
@@ -71,11 +73,12 @@ def _order(control: Control) -> Order:
         reasons=list(mix),
         weights=weights,
         italian=control.number("italian", 0.4, 0, 1),
+        months=int(control.number("months", 1, 1, LONGEST)),
         draw=random.Random(control.number("seed", 0, -(2**63), 2**63)),
     )
 
 
-def _prices(gateway: Gateway, account: Account) -> dict[tuple[str, int], Price]:
+def _prices(account: Account, order: Order) -> dict[tuple[str, int], Price]:
     now = account.now()
     product = account.products.add(
         Product(id=new_id("prod", 14), created=now - 12 * MONTH, name="Practice plan")
@@ -89,6 +92,7 @@ def _prices(gateway: Gateway, account: Account) -> dict[tuple[str, int], Price]:
                 currency=currency,
                 unit_amount=amount,
                 interval="month",
+                interval_count=order.months,
             )
         )
         for currency in CURRENCIES
@@ -115,7 +119,7 @@ async def _renewal(
     card.fingerprint = new_id("fp")  # a card of their own, though the test numbers repeat
     account.cards_of[customer.id] = [card.id]
     customer.default_payment_method = card.id
-    subscription = _subscription(account, customer, price)
+    subscription = _subscription(account, customer, price, order.months)
     invoice = subscriptions.renew(act, subscription)
     await subscriptions.finish_draft(act, invoice)
     return _told(customer, subscription, invoice, reason)
@@ -132,9 +136,9 @@ def _customer(account: Account, order: Order, currency: str, number: int) -> Cus
     return account.customers.add(customer)
 
 
-def _subscription(account: Account, customer: Customer, price: Price) -> Subscription:
+def _subscription(account: Account, customer: Customer, price: Price, months: int) -> Subscription:
     now = account.now()
-    begun = now - MONTH
+    begun = now - months * MONTH
     return account.subscriptions.add(
         Subscription(
             id=new_id("sub"),
