@@ -15,7 +15,13 @@ PAGES = 20
 """Pages that a customer looks at before giving up."""
 
 LOOK_AGAIN = 0.7
-"""Seconds until a customer looks again at a page that says it is working."""
+"""Seconds until a customer looks again at a page that says it is working, or that can't be shown."""
+
+FROM_THE_MAIL = 20
+"""Times that a customer opens the link in the mail while pages can't be shown."""
+
+DOWN = "down"
+"""What a page says that can't be shown just now."""
 
 SETTLED = ("settled", "gone", "saved")
 """What a page says when the case was settled before the customer came."""
@@ -110,11 +116,17 @@ class Customers:
 
     async def mend(self, address: str, link: str) -> None:
         """Open a pay link and enter a new card, page by page."""
+        state = "never tried"
         async with self._at_once, aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
-            try:
-                state = await self._through_the_pages(browser, link)
-            except (aiohttp.ClientError, TimeoutError) as error:
-                state = repr(error)
+            for _ in range(FROM_THE_MAIL):
+                try:
+                    state = await self._through_the_pages(browser, link)
+                except (aiohttp.ClientError, TimeoutError) as error:
+                    state = repr(error)
+                else:
+                    if state != DOWN:
+                        break
+                await asyncio.sleep(LOOK_AGAIN)
         if state == "passed":
             self.mended += 1
         elif state in SETTLED:
