@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,18 +32,19 @@ WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 Passed = Callable[[str], None]
 
 
-def kill_at_each(file: Path, times: int) -> Passed:
+def kill_at_each(file: Path, times: int, among: Collection[str] = ()) -> Passed:
     """Give what kills this process at the first passes of each point.
 
     Args:
         file: a line for each kill, of this process's predecessors too.
         times: how often each point kills.
+        among: only these points kill; every point when there are none.
     """
     done = Counter(file.read_text().splitlines())
     handle = os.open(file, os.O_WRONLY | os.O_APPEND)
 
     def passed(point: str) -> None:
-        if done[point] < times:
+        if done[point] < times and (not among or point in among):
             os.write(handle, point.encode() + b"\n")
             os.kill(os.getpid(), signal.SIGKILL)
 

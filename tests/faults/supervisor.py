@@ -4,8 +4,10 @@
 
 Everything is imported once and each start is a fork, so that a kill costs half a second and not three. SIGTERM
 ends the service in order, and then this program with the service's exit code; a failure of the service does too.
-With FAILPOINTS the service kills itself, as `failpoints` says: a directory with a file of the service's name, and
-FAILPOINTS_EACH how often at each point. With NEW_NAMES each start is another replica, so that groups rebalance.
+With FAILPOINTS the service kills itself, as `failpoints` says: a directory with a file of the service's name,
+FAILPOINTS_EACH how often at each point, FAILPOINTS_AMONG the points that count, when not all do: a line each, after
+the service's name.
+With NEW_NAMES each start is another replica, so that groups rebalance.
 """
 
 import contextlib
@@ -14,6 +16,8 @@ import signal
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+
+from tests.faults import failpoints
 
 CHILD = "supervisor: service runs as "
 """Stands in the log before the pid of each start."""
@@ -53,9 +57,10 @@ def main(name: str) -> int:
 
 def _serve(name: str, serve: object) -> int:
     if told := os.environ.get("FAILPOINTS"):
-        from tests.faults import failpoints  # noqa: PLC0415  # only where it is asked for
-
-        failpoints.install(failpoints.kill_at_each(Path(told) / name, int(os.environ["FAILPOINTS_EACH"])))
+        points = os.environ["FAILPOINTS_AMONG"].splitlines()
+        among = {point.removeprefix(f"{name}: ") for point in points}
+        times = int(os.environ["FAILPOINTS_EACH"])
+        failpoints.install(failpoints.kill_at_each(Path(told) / name, times, among))
     sys.argv = [name, "serve"]
     assert callable(serve)
     try:
