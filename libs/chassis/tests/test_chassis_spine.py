@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from recoup_chassis.errors import Unprocessable
 from recoup_chassis.kafka import Consumers
-from recoup_chassis.postgres import Tx
+from recoup_chassis.postgres import KEEPALIVES, Tx
 from recoup_events.envelope import write
 from recoup_events.models import PaymentFailed
 from recoup_local.pytest_plugin import eventually
@@ -247,6 +247,14 @@ async def test_what_was_set_aside_is_handled_once_when_it_is_replayed(bench: Ben
         await eventually(lambda: _counted(bench, 2))
     async with bench.database.transaction(["m1"]) as tx:
         assert await tx.held([("m1", "c1"), ("m1", "c2")]) == set()
+
+
+async def test_the_server_notices_soon_that_a_service_is_gone_with_its_machine(bench: Bench) -> None:
+    async with bench.database.pool.acquire() as connection:
+        rows = await connection.fetch(
+            "SELECT name, setting FROM pg_settings WHERE name = ANY ($1)", [*KEEPALIVES]
+        )
+    assert {row["name"]: row["setting"] for row in rows} == KEEPALIVES  # as they are on the session's socket
 
 
 async def _counted(bench: Bench, wanted: int) -> bool:

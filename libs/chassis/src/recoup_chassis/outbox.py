@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from recoup_chassis.config import ServiceConfig
 from recoup_chassis.errors import Retryable, is_retryable
-from recoup_chassis.postgres import Database
+from recoup_chassis.postgres import KEEPALIVES, Database
 from recoup_chassis.process import BACK_OFF_FROM, BACK_OFF_TO, Loop, rest, rest_or_wake
 from recoup_chassis.queries import load
 from recoup_chassis.telemetry import EVENTS_RELAYED, OUTBOX_AGE, QUARANTINE_HELD, log
@@ -59,14 +59,7 @@ class Relay:
 
     async def _session(self, stopping: asyncio.Event) -> None:
         connection = await asyncpg.connect(
-            self._config.database_url,
-            timeout=10,
-            command_timeout=30,
-            server_settings={
-                "tcp_keepalives_idle": "5",
-                "tcp_keepalives_interval": "2",
-                "tcp_keepalives_count": "3",
-            },
+            self._config.database_url, timeout=10, command_timeout=30, server_settings=KEEPALIVES
         )
         producer = None
         try:

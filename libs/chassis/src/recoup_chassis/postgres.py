@@ -22,6 +22,15 @@ from recoup_events.topics import EVENT_BYTES
 Customer = tuple[str, str]
 """Merchant id and customer id."""
 
+KEEPALIVES = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "11000",
+}
+"""Seconds, seconds, times, milliseconds: so soon the server ends the sessions of a machine that is gone without a word,
+and with them their locks; by its own defaults they would hold up everybody else for two hours."""
+
 _sql = load(__package__, "postgres.sql")
 
 
@@ -181,6 +190,7 @@ class Database:
                 reset=_as_it_is,
                 command_timeout=60,
                 timeout=10,
+                server_settings=KEEPALIVES,
             )
         except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as down:
             raise Retryable(f"the database can't be reached: {down}") from down
