@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -247,6 +248,18 @@ async def test_what_was_set_aside_is_handled_once_when_it_is_replayed(bench: Ben
         await eventually(lambda: _counted(bench, 2))
     async with bench.database.transaction(["m1"]) as tx:
         assert await tx.held([("m1", "c1"), ("m1", "c2")]) == set()
+
+
+async def test_a_broker_is_found_among_several_of_which_others_are_away(bench: Bench) -> None:
+    servers = f"127.0.0.1:1,{bench.config.kafka_bootstrap_servers}"
+    among_several = replace(
+        bench, config=bench.config.model_copy(update={"kafka_bootstrap_servers": servers})
+    )
+    await bench.send(live_merchant("m1"))
+    async with bench.database.transaction(["m1"]) as tx:
+        await tx.emit([failure("m1", "c1")])
+    async with running(among_several.relay(), among_several.member()):
+        await eventually(lambda: _counted(bench, 1))
 
 
 async def test_the_server_notices_soon_that_a_service_is_gone_with_its_machine(bench: Bench) -> None:

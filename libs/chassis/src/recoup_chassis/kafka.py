@@ -54,7 +54,7 @@ class Consumers:
         self._config = config
         self._group = f"{config.kafka_topic_prefix}{service}"
         self._broker = KafkaBroker(
-            config.kafka_bootstrap_servers,
+            config.kafka_bootstrap_servers.split(","),  # FastStream takes one text for one server
             client_id=f"{service}-{config.replica}",
             apply_types=False,
             logger=None,
