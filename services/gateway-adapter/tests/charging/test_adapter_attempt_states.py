@@ -148,7 +148,10 @@ def test_a_refusal_in_doubt_is_looked_up_at_once() -> None:
     assert (change.attempt.state, change.again_at) == (S.UNKNOWN, NOW)
 
 
-@pytest.mark.parametrize(("age", "young"), [(timedelta(hours=19), True), (timedelta(hours=20), False)])
+@pytest.mark.parametrize(
+    ("age", "young"),
+    [(timedelta(hours=19), True), (timedelta(hours=20), False), (timedelta(seconds=-1), False)],
+)
 def test_a_key_is_used_for_the_gateways_window_less_four_hours(age: timedelta, *, young: bool) -> None:
     assert domain.key_is_young(sent(), NOW + age, DAY) is young
 

@@ -114,7 +114,9 @@ def idempotency_key(merchant_id: str, account_id: str, invoice_id: str, number: 
 def key_is_young(attempt: Attempt, now: datetime, window: timedelta) -> bool:
     """Tell whether the gateway still knows the key of what may have been sent.
 
+    A key from the future is of an unknown age: a clock was set back since, by nobody knows how much.
+
     Args:
         window: how long the gateway keeps a key at least.
     """
-    return attempt.first_sent_at is None or now - attempt.first_sent_at < window - KEY_MARGIN
+    return attempt.first_sent_at is None or timedelta(0) <= now - attempt.first_sent_at < window - KEY_MARGIN
