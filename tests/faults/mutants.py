@@ -232,6 +232,13 @@ MUTANTS = (
         CHARGING_TESTS,
     ),
     Mutant(
+        "a try that a clock ahead of ours asked for waits",
+        f"{ADAPTER}/charging/domain/readiness.py",
+        "if attempt.not_after is not None and now < attempt.not_after - TRY_WITHIN:",
+        "if attempt.not_after is not None and now is None:",
+        CHARGING_TESTS,
+    ),
+    Mutant(
         "stop switch",
         f"{ADAPTER}/charging/domain/readiness.py",
         '    if around.stopped:\n        return f"stopped_{around.stopped}"\n',

@@ -114,7 +114,10 @@ class CardUpdated(CustomerEvent):
 
 
 class RetryDue(CustomerEvent):
-    """One charge, now. `not_after` is real time; a repeat asks the same `try_id` with a higher `revision`."""
+    """One charge, now: within the six hours before `not_after`, real time.
+
+    A repeat asks the same `try_id` with a higher `revision`.
+    """
 
     TOPIC = topics.RETRY_DUE
     KEY = "case_id"

@@ -5,7 +5,7 @@ decide which facts are the same and where they live; a change would make old fac
 """
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Self
 from uuid import UUID
@@ -20,6 +20,9 @@ _VERSION_5 = (0x5000 << 64) | (0x8000 << 48)
 
 SEPARATOR = "\x1f"
 """Between the parts of a fact's name (ASCII unit separator, which no gateway id contains)."""
+
+TRY_WITHIN = timedelta(hours=6)
+"""From a try's being asked for until its `not_after`, real time: it is charged then, neither before nor after."""
 
 
 def fact_id(account: str, event_type: str, *identity: str) -> UUID:

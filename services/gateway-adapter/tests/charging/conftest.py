@@ -18,7 +18,7 @@ import pytest_asyncio
 from recoup_chassis.http import HttpServer
 from recoup_chassis.postgres import Database
 from recoup_events.models import RetryDue, SettingsChanged
-from recoup_events.values import AttemptState, TryKind, fact_id
+from recoup_events.values import TRY_WITHIN, AttemptState, TryKind, fact_id
 from recoup_gateway_adapter.accounts import handlers as settings, store as accounts
 from recoup_gateway_adapter.accounts.domain import AccountRef, NewAccount
 from recoup_gateway_adapter.accounts.doors import Doors
@@ -147,7 +147,7 @@ class Shop:
             "revision": 1,
             "kind": TryKind.SCHEDULED,
             "step": 1,
-            "not_after": datetime.now(tz=UTC) + DAY,
+            "not_after": datetime.now(tz=UTC) + TRY_WITHIN,
             "reason": "its time has come",
             **more,
         }

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from recoup_events.values import AttemptState, InvoiceStatus, Precedence, TryKind
+from recoup_events.values import TRY_WITHIN, AttemptState, InvoiceStatus, Precedence, TryKind
 from recoup_gateway_adapter.charging import domain
 from recoup_gateway_adapter.charging.domain import (
     LOOK_UP_AFTER,
@@ -269,6 +269,13 @@ def test_a_try_whose_time_has_passed_is_never_sent() -> None:
     attempt = planned(not_after=NOW)
     assert domain.allowed(attempt, around(), NOW) == Send()
     assert domain.allowed(attempt, around(), NOW + timedelta(seconds=1)) == Never("too_late")
+
+
+def test_a_try_that_a_clock_ahead_of_ours_asked_for_waits_until_it_is_time() -> None:
+    attempt = planned(not_after=NOW + TRY_WITHIN)
+    assert domain.allowed(attempt, around(), NOW) == Send()
+    early = NOW - timedelta(hours=25)
+    assert domain.allowed(attempt, around(), early) == NotNow("too_early", NOW)
 
 
 @pytest.mark.parametrize("precedence", [Precedence.GATEWAY_DEFAULT, Precedence.UNKNOWN])

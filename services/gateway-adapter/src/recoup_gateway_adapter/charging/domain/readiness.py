@@ -6,7 +6,7 @@ Promise: what is not owed, not ours to collect, stopped or held is never sent.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from recoup_events.values import AttemptState, InvoiceStatus, Precedence
+from recoup_events.values import TRY_WITHIN, AttemptState, InvoiceStatus, Precedence
 from recoup_gateway_adapter.charging.domain.answers import (
     Absent,
     Captured,
@@ -72,6 +72,10 @@ def allowed(attempt: Attempt, around: Circumstances, now: datetime) -> Send | Ta
     """Judge a planned attempt by what we know ourselves, before each request to the gateway."""
     if attempt.not_after is not None and now > attempt.not_after:
         return Never("too_late")
+    if attempt.not_after is not None and now < attempt.not_after - TRY_WITHIN:
+        return NotNow(
+            "too_early", attempt.not_after - TRY_WITHIN
+        )  # the clock that asked for it runs ahead of ours
     if around.precedence is not Precedence.PLATFORM_MANAGEMENT and not attempt.customer_present:
         return Never("gateway_default")
     why = _in_the_way(attempt, around)

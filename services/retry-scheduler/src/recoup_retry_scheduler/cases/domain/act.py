@@ -7,16 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
-from recoup_events.values import CaseState, FinalAction, Transition, WaitingFor
+from recoup_events.values import TRY_WITHIN, CaseState, FinalAction, Transition, WaitingFor
 from recoup_retry_scheduler.cases.domain import sentences
 from recoup_retry_scheduler.cases.domain.book import SLOW, Book
 from recoup_retry_scheduler.cases.domain.case import WAITS_FOR, Case, Try, Wake, WakeKind
 from recoup_retry_scheduler.cases.domain.decisions import Decisions, FinalAsked, TryAsked
 from recoup_retry_scheduler.cases.domain.plan import Close, Finish, Fire, Schedule, Wait, Watch, plan
 from recoup_retry_scheduler.cases.domain.settle import Declined, GivenBack, Now
-
-NOT_AFTER: Final = timedelta(hours=6)
-"""Real time after which a try that was asked for must not be sent any more."""
 
 ASK_AGAIN: Final = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 """Real time before we ask again what became of a try or a final action, by how often we asked; then the last."""
@@ -167,7 +164,7 @@ class _Scene:
             step=fire.step,
             card=fire.card,
             asked_at=self.now.merchant,
-            not_after=self.now.real + NOT_AFTER,
+            not_after=self.now.real + TRY_WITHIN,
         )
         case = replace(
             case,
