@@ -149,7 +149,7 @@ class AttemptUpdated(CustomerEvent):
 
 
 class FinalActionDue(CustomerEvent):
-    """A recovery failed and its deadline has come."""
+    """A recovery failed and its deadline has come: `not_before`, real time, is when it was asked for."""
 
     TOPIC = topics.FINAL_ACTION_DUE
     KEY = "case_id"
@@ -159,6 +159,7 @@ class FinalActionDue(CustomerEvent):
     invoice_id: Id
     subscription_id: Id | None = None
     action: v.FinalAction
+    not_before: Instant | None = None
 
 
 class FinalActionDone(CustomerEvent):

@@ -1,6 +1,6 @@
 """Final actions: done and confirmed, or overtaken by what happened meanwhile; once, whatever crashes."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ from recoup_events.models import FinalActionDue
 from recoup_events.values import FinalAction, fact_id
 from recoup_gateway_adapter.final_actions import handlers
 
+HOUR = timedelta(hours=1)
 Bench = Any
 Shop = Any
 OpenShop = Any
@@ -76,6 +77,16 @@ async def test_a_cancelled_subscription_leaves_its_invoice_open_and_uncollected(
     assert not await shop.work()
     assert not await shop.locked(renewal["invoice"])
     assert (await shop.said("subscription.updated"))[-1]["status"] == "canceled"
+
+
+async def test_what_a_clock_ahead_of_ours_asked_for_waits_until_it_is_time(bench: Bench, shop: Shop) -> None:
+    renewal = await past_due(shop)
+    asked = due(shop, renewal, FinalAction.CANCEL, not_before=datetime.now(tz=UTC) + 25 * HOUR)
+    await receive(shop, asked)
+    assert await shop.work(), "it waits"
+    assert str(asked.case_id) not in {work.subject for work in await bench.claim()}
+    await bench.step(shop)
+    assert await outcomes(shop) == [("done", None)]
 
 
 async def test_marked_unpaid_later_invoices_stay_drafts(bench: Bench, shop: Shop) -> None:

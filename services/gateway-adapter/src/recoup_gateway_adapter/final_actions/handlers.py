@@ -1,6 +1,7 @@
 """final_action.due: remember it once a case and queue it; one that is asked again after its end is answered again."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from recoup_chassis.postgres import Tx
 from recoup_events.models import FinalActionDone, FinalActionDue
@@ -16,7 +17,8 @@ async def final_action_due(batch: Sequence[FinalActionDue], tx: Tx) -> None:
     """Queue each case's final action. Safe to deliver twice."""
     endings = {(event.merchant_id, event.case_id): _ending(event) for event in batch}
     new = await store.add(tx, list(endings.values()))
-    await queue.put(tx, [_item(tx, endings[case]) for case in sorted(new)])
+    asked_at = {(event.merchant_id, event.case_id): event.not_before or tx.real_now for event in batch}
+    await queue.put(tx, [_item(endings[case], max(tx.real_now, asked_at[case])) for case in sorted(new)])
     for case in sorted(endings.keys() - new):
         known = await store.ask_again(tx, endings[case])
         if known.outcome is not None:
@@ -55,7 +57,8 @@ def _ending(event: FinalActionDue) -> Ending:
     )
 
 
-def _item(tx: Tx, ending: Ending) -> Item:
+def _item(ending: Ending, at: datetime) -> Item:
+    """Queue it for when it was asked for: a clock that runs ahead of ours may ask too early."""
     return Item(
         Kind.FINAL_ACTION,
         ending.merchant_id,
@@ -63,5 +66,5 @@ def _item(tx: Tx, ending: Ending) -> Item:
         str(ending.case_id),
         ending.customer_id,
         Priority.NORMAL,
-        tx.real_now,
+        at,
     )

@@ -19,14 +19,15 @@ from recoup_retry_scheduler.cases.domain.settle import Now
 def events_of(announcements: Iterable[Announcement], now: dict[str, Now]) -> Iterator[m.Event]:
     """Give the events of decisions, in order."""
     for said in announcements:
-        at = now[said.case.owner.merchant_id].merchant
+        clocks = now[said.case.owner.merchant_id]
+        at = clocks.merchant
         match said:
             case Changed():
                 yield _changed(said, at)
             case TryAsked():
                 yield _try_asked(said, at)
             case FinalAsked():
-                yield _final_asked(said, at)
+                yield _final_asked(said, clocks)
             case _:
                 assert_never(said)
 
@@ -85,13 +86,14 @@ def _try_asked(said: TryAsked, at: datetime) -> m.RetryDue:
     )
 
 
-def _final_asked(said: FinalAsked, at: datetime) -> m.FinalActionDue:
+def _final_asked(said: FinalAsked, now: Now) -> m.FinalActionDue:
     case = said.case
     return m.FinalActionDue(
-        **_head(case, m.FinalActionDue, at),
+        **_head(case, m.FinalActionDue, now.merchant),
         invoice_id=case.bill.invoice_id,
         subscription_id=case.bill.subscription_id,
         action=case.final_action,
+        not_before=now.real,
     )
 
 
