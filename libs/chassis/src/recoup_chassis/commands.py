@@ -1,4 +1,4 @@
-"""The command line that all services share: serve, migrate, republish, quarantine."""
+"""The command line that all services share: serve, migrate, republish, quarantine, restored."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -15,6 +16,7 @@ from recoup_chassis import migrate, quarantine
 from recoup_chassis.config import ServiceConfig
 from recoup_chassis.postgres import Database
 from recoup_chassis.process import main as run_service
+from recoup_chassis.restored import StillRunning, restored
 from recoup_chassis.service import connect
 
 Command = Callable[[argparse.Namespace], Awaitable[Any]]
@@ -28,7 +30,7 @@ def parser(service: str, about: str) -> tuple[argparse.ArgumentParser, Any]:
 
 
 def add_common(commands: Any, service: str, package: str, config: Callable[[], ServiceConfig]) -> None:
-    """Add `migrate` and `quarantine`, which are the same for every service."""
+    """Add `migrate`, `quarantine` and `restored`, which are the same for every service."""
     migrating = commands.add_parser("migrate", help="bring the database up to date, as its owner")
     migrating.set_defaults(run=lambda _: _migrate(package))
     held = commands.add_parser("quarantine", help="list, replay or release what could not be processed")
@@ -38,6 +40,26 @@ def add_common(commands: Any, service: str, package: str, config: Callable[[], S
     held.add_argument("--merchant", help="only this merchant's")
     held.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     held.set_defaults(run=lambda args: _quarantine(service, config(), args))
+    back = commands.add_parser("restored", help="make ready to start on a database that was restored")
+    back.add_argument("--since", type=_instant, required=True, help="real time, 2026-01-31T09:00:00Z")
+    back.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    back.set_defaults(run=lambda args: _restored(service, config(), args))
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no offset; write 2026-01-31T09:00:00Z")
+    return at
+
+
+async def _restored(service: str, config: ServiceConfig, args: argparse.Namespace) -> dict[str, int]:
+    async with await connect(service, config) as database:
+        try:
+            return await restored(service, config, database, args.since, dry_run=args.dry_run)
+        except StillRunning as why:
+            sys.stderr.write(f"{StillRunning.__doc__}\n")
+            raise SystemExit(1) from why
 
 
 def add_serve(commands: Any, serve: Callable[[], Awaitable[None]]) -> None:

@@ -48,7 +48,7 @@ class Tx:
         self._now: dict[str, datetime] = {}
         self._locked: set[Customer] = set()
         self.real_now: datetime
-        self.announced = 0
+        self.announced = self._above = 0
         self.fetch = connection.fetch
         self.fetchrow = connection.fetchrow
         self.fetchval = connection.fetchval
@@ -64,7 +64,7 @@ class Tx:
             if row["merchant_id"]:
                 self._now.setdefault(row["merchant_id"], row["at"])
             else:
-                self.real_now = row["at"]
+                self.real_now, self._above = row["at"], row["above"]
         self._merchants = wanted
 
     def now(self, merchant_id: str) -> datetime:
@@ -83,13 +83,15 @@ class Tx:
         return merchant_id in self._now
 
     async def emit(self, events: Iterable[Event]) -> None:
-        """Write events to the outbox.
+        """Write events to the outbox; after a restore, counted above all that were told before it.
 
         Raises:
             Unprocessable: one of them is larger than 256 kB, or has a NUL in a header.
         """
         records = [
-            write(event, source=self._database.source, partitions=self._database.partitions)
+            write(
+                event.above(self._above), source=self._database.source, partitions=self._database.partitions
+            )
             for event in events
         ]
         if not records:

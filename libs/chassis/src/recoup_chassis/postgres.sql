@@ -1,10 +1,12 @@
 -- name: see_merchants
--- $1 text[]: the merchants whose rows the transaction may see; gives each one's own instant, and the real one as
--- merchant ''
+-- $1 text[]: the merchants whose rows the transaction may see; gives each one's own instant, and as merchant '' the
+-- real one and what to count revisions above: the milliseconds of the last restore, 0 without one
 WITH seen AS MATERIALIZED (SELECT set_config('recoup.merchants', $1::text[]::text, true))
-SELECT '' AS merchant_id, clock_timestamp() AS at FROM seen
+SELECT '' AS merchant_id, clock_timestamp() AS at,
+       (SELECT coalesce(extract(epoch FROM restored_at) * 1000, 0)::bigint FROM restored) AS above
+FROM seen
 UNION ALL
-SELECT m.merchant_id, c.origin_merchant + (clock_timestamp() - c.origin_real) * c.rate
+SELECT m.merchant_id, c.origin_merchant + (clock_timestamp() - c.origin_real) * c.rate, 0
 FROM merchant_clocks m JOIN clocks c USING (clock_id)
 WHERE m.merchant_id = ANY ($1)
 

@@ -93,6 +93,12 @@ CREATE TABLE relay_buckets (
     CONSTRAINT relay_buckets_only_row_check CHECK (only_row)
 );
 
+CREATE TABLE restored (
+    only_row boolean DEFAULT true NOT NULL,
+    restored_at timestamp with time zone,
+    CONSTRAINT restored_only_row_check CHECK (only_row)
+);
+
 CREATE TABLE timers (
     timer_id bigint NOT NULL,
     clock_id bigint NOT NULL,
@@ -135,6 +141,9 @@ ALTER TABLE ONLY quarantine
 
 ALTER TABLE ONLY relay_buckets
     ADD CONSTRAINT relay_buckets_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY restored
+    ADD CONSTRAINT restored_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY timers
     ADD CONSTRAINT timers_pkey PRIMARY KEY (timer_id);

@@ -4,7 +4,7 @@ Promise: no personal data but on `customer.updated`. Every event carries the fac
 the same from every messenger; both travel in the CloudEvents headers, the rest is the JSON value.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -37,6 +37,18 @@ class Event(BaseModel):
     def ce_type(cls) -> str:
         """Give the CloudEvents type; the version is part of it."""
         return f"recoup.{cls.TOPIC.name}.v{cls.VERSION}"
+
+    def above(self, revisions: int) -> Self:
+        """Give the event counted above so many revisions; the same where it counts none, or above none.
+
+        A database that was restored to an earlier point would else tell again, as other facts, revisions that it told
+        before: readers would take them for those they know. What is not counted is a fact of the world and stays.
+        """
+        counted = {"revision", "version"} & type(self).model_fields.keys() if revisions else set()
+        if not counted:
+            return self
+        raised = {name: getattr(self, name) + revisions for name in counted}
+        return self.model_copy(update={"id": v.fact_id(str(self.id), "above", str(revisions)), **raised})
 
     @property
     def key(self) -> str:
