@@ -187,7 +187,7 @@ MUTANTS = (
         f"{PORTAL}/migrations/0001_portal.sql",
         "'CREATE POLICY tenant ON %I USING (merchant_id = ANY ((SELECT recoup_merchants())::text[]))', tenant",
         "'CREATE POLICY tenant ON %I USING (true)', tenant",
-        ("services/portal-api/tests/test_portal_tenancy.py", "tests/architecture/test_sql_tenancy.py"),
+        ("tests/faults/test_fault_16_foreign_merchant.py", "tests/architecture/test_sql_tenancy.py"),
     ),
     Mutant(
         "invoice lock: one charge of an invoice at a time",

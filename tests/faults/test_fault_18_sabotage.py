@@ -31,7 +31,12 @@ def copied(folder: Path) -> Path:
 def red(tree: Path, tests: tuple[str, ...]) -> str | None:
     """Run tests in a copy, its packages before the installed ones; give the first that fails, None when all hold."""
     path = os.pathsep.join(str(tree / member / "src") for member in MEMBERS)
-    environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    kept = str(tree / "faults.jsonl")
+    apart = {
+        "FAULTS_SCALE": "",
+        "FAULTS_KEPT": kept,
+    }  # its rows are tried at their size in a test, and counted nowhere
+    environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **apart}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--timeout=120", *tests]
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode in {0, 1}, f"pytest could not judge: {done.stdout[-3000:]}{done.stderr[-1000:]}"
