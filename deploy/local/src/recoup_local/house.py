@@ -134,7 +134,7 @@ class House:
         return not waiting and await read_to_the_end(
             self.kafka.bootstrap_servers,
             prefix + topic,
-            [f"{prefix}{service}.{topic}" for service in self.services],
+            [f"{prefix}{name}.{topic}" for name in {service.name for service in self.services.values()}],
             partitions=PARTITIONS_ON_ONE_MACHINE,
         )
 
