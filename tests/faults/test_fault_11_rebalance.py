@@ -1,4 +1,4 @@
-"""Services restarted in turn under load: nothing is lost or done twice."""
+"""Replicas that come and go under load, and services restarted in turn: nothing is lost or done twice."""
 
 import asyncio
 import random
@@ -6,13 +6,14 @@ import random
 import pytest
 from tests.conftest import OpenSandbox
 
-from recoup_local.house import SERVICES, House
+from recoup_local.house import ADAPTER, SCHEDULER, SERVICES, House
 
 from .load import load
-from .supervised import restart, supervised
+from .rows import SCALE
+from .supervised import joined, kill, restart, supervised
 from .tally import Tally
 
-RESTARTS = "restarts"
+REBALANCES, RESTARTS = "rebalances", "restarts"
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]
 
 
@@ -28,3 +29,21 @@ async def test_services_that_are_restarted_in_turn_lose_nothing(
             await restart(house, SERVICES[number % len(SERVICES)])
         await going.judge()
     tally.did(RESTARTS, restarts)
+
+
+@pytest.mark.part(REBALANCES)
+@pytest.mark.timeout(7200)
+async def test_replicas_that_come_and_go_lose_nothing(
+    house: House, merchant: OpenSandbox, tally: Tally
+) -> None:
+    draw, rebalances = random.Random(tally.seed), tally.size(REBALANCES)
+    names = (
+        SERVICES if SCALE else (ADAPTER, SCHEDULER)
+    )  # all consume by the same code, and each start costs seconds
+    async with load(await merchant(), tally.seed, rebalances) as going, joined(house, names) as replicas:
+        for number in range(rebalances):
+            await asyncio.sleep(draw.uniform(0.0, 1.5))  # the moment, drawn
+            leave = draw.choice((kill, restart))
+            await leave(house, replicas[number % len(replicas)])
+        await going.judge()
+    tally.did(REBALANCES, rebalances)
