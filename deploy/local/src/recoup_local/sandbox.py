@@ -76,6 +76,14 @@ class Sandbox:
     async def run_clock(self, rate: float) -> None:
         """Let the merchant's clock run `rate` times as fast as real time, and wait until everybody knows."""
         await self.api.call("PUT", "/sandbox/clock", {"rate": rate})
+        await self._tell_clock()
+
+    async def advance_clock(self, hours: float) -> None:
+        """Move the merchant's clock on, and wait until everybody knows."""
+        await self.api.call("POST", "/sandbox/clock/advance", {"hours": hours})
+        await self._tell_clock()
+
+    async def _tell_clock(self) -> None:
         await self._tell_gateway()
         await asyncio.sleep(STEADY)
         await self._heard()
