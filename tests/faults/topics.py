@@ -30,8 +30,8 @@ async def of_merchant(house: House, merchant_id: str, names: Iterable[str]) -> d
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
-    await consumer.start()
     try:
+        await consumer.start()
         for name, events in found.items():
             topic = _prefix(house) + name
             where = [TopicPartition(topic, number) for number in range(_partitions(house))]
@@ -65,9 +65,9 @@ async def lags(house: House) -> dict[str, int]:
     servers, prefix = house.kafka.bootstrap_servers, _prefix(house)
     admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=10_000)
     consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
-    await admin.start()
-    await consumer.start()
     try:
+        await admin.start()
+        await consumer.start()
         found = {}
         for service, name in ((service, name) for service, names in READ.items() for name in names):
             group = f"{prefix}{service}.{name}"
