@@ -1,11 +1,19 @@
 """Fault rows: each test counts what it tries; the summary says what was tried, how long it took, how to replay."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
+
+from recoup_local import sources
+from recoup_local.postgres import Postgres
+from recoup_local.pytest_plugin import ServiceDatabases
 
 from .rows import SEED, Row
 from .tally import Tally, keep, replay, row_of
+from .world_gateway import practice_in_process
+from .world_services import SERVICES, Services
 
 _held = pytest.StashKey[bool]()
 _rows = pytest.StashKey[dict[int, "_Done"]]()
@@ -39,6 +47,22 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
     if hasattr(request.node, "callspec"):
         return  # its parameters are the tries
     assert not (short and request.node.stash.get(_held, False)), f"tried less often than asked: {short}"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def services(
+    database: ServiceDatabases,
+    postgres_server: Postgres | sources.ExternalPostgres,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Services]:
+    """The four services for worlds (world.py): databases of their own, and a gateway, in this process."""
+    made = {name: await database.fresh(name) for name in SERVICES}
+    with practice_in_process(tmp_path / "practice", monkeypatch) as practice:
+        opened = await Services.open(practice, made, postgres_server.admin_dsn)
+        yield opened
+        await opened.close()
+        await practice.gateway.ledger.close()
 
 
 def _done(config: pytest.Config, row: Row) -> _Done:

@@ -69,6 +69,11 @@ class Executor:
                 task.cancel()
             await asyncio.gather(renewing, *self._running, return_exceptions=True)
 
+    async def once(self) -> None:
+        """Claim what is due and run it to its end."""
+        await self._claim()
+        await asyncio.gather(*self._running)
+
     async def _claim(self) -> None:
         free = self._slots - len(self._running)
         if free <= 0:
