@@ -5,7 +5,7 @@ from .house import ROOT
 THE_HOUSES = {"__init__", "routes", "loop", "handlers", "store", "domain", "metrics"}
 ITS_OWN = {
     "recoup_gateway_adapter.accounts": {"doors", "sealing"},
-    "recoup_gateway_adapter.facts": {"cursor", "events", "join", "republish"},
+    "recoup_gateway_adapter.facts": {"cursor", "events", "join", "reconcile", "republish"},
     "recoup_gateway_adapter.ingest": {"batches"},
     "recoup_gateway_adapter.work": {"together"},
     "recoup_notifier.compose": {

@@ -1,6 +1,7 @@
-"""The command line: serve, migrate, republish, quarantine, reseal, stop, resume, decide."""
+"""The command line: serve, migrate, republish, quarantine, restored, reseal, stop, resume, reconcile, decide."""
 
 import argparse
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,9 @@ from recoup_gateway_adapter.accounts.sealing import Vault
 from recoup_gateway_adapter.charging import store as attempts
 from recoup_gateway_adapter.charging.handlers import decide
 from recoup_gateway_adapter.config import Config
+from recoup_gateway_adapter.facts.reconcile import reconcile
 from recoup_gateway_adapter.facts.republish import republish
+from recoup_gateway_adapter.gateways.stripe.client import outgoing
 
 PACKAGE = "recoup_gateway_adapter"
 
@@ -39,6 +42,8 @@ def _add_charging(choices: Any) -> None:
     stopping.set_defaults(run=lambda _: _stop(read(Config), stopped=True))
     resuming = choices.add_parser("resume", help="charge again")
     resuming.set_defaults(run=lambda _: _stop(read(Config), stopped=False))
+    again = choices.add_parser("reconcile", help="after a restore: read event lists and open invoices again")
+    again.set_defaults(run=lambda _: _reconcile(read(Config)))
     deciding = choices.add_parser("decide", help="say what became of an attempt that no look-up could tell")
     deciding.add_argument("merchant")
     deciding.add_argument("attempt", type=UUID)
@@ -66,6 +71,11 @@ async def _stop(config: Config, *, stopped: bool) -> dict[str, bool]:
     async with await connect(app.NAME, config) as database, database.transaction(()) as tx:
         await attempts.stop_everything(tx, stopped=stopped)
     return {"stopped": stopped}
+
+
+async def _reconcile(config: Config) -> dict[str, Any]:
+    async with await connect(app.NAME, config) as database, outgoing() as session:
+        return asdict(await reconcile(database, Vault.parse(config.sealing_keys), session))
 
 
 async def _decide(config: Config, args: argparse.Namespace) -> dict[str, bool]:
