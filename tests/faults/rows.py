@@ -57,7 +57,7 @@ ROWS = {
         Row(7, "webhooks doubled, shuffled and late", (Part("webhooks", 5_000, 1_000_000),)),
         Row(8, "poison in topics", (Part("records", 200, 10_000), Part("stops by refusals", 1, 1))),
         Row(9, "disk full", (Part("fillings", 0, 20),)),
-        Row(10, "clocks that are wrong or change", (Part("clock faults", 4, 4), Part("transitions", 1, 1))),
+        Row(10, "clocks that are wrong or change", (Part("clock faults", 4, 200), Part("transitions", 1, 1))),
         Row(11, "rebalances and rolling restarts", (Part("rebalances", 5, 300), Part("restarts", 5, 200))),
         Row(12, "database restored to an earlier point", (Part("restores", 5, 100),)),
         Row(13, "forged webhooks", (Part("forgeries", 2_000, 100_000),)),

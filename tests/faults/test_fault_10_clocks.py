@@ -1,4 +1,9 @@
-"""Clocks that change: every transition of local time from 2024 to 2030, in every zone that IANA names."""
+"""Clocks that are wrong, and clocks that change: nothing is lost, charged twice or early, and no hour leads astray.
+
+All that a service knows of time it reads from its own database, but for ingest, which judges a signature's age by the
+process' clock; both are set wrong here together. Not covered: a clock that jumps within one transaction, and what
+libraries do with time (TLS, the broker's sessions: monotonic clocks).
+"""
 
 import sys
 from dataclasses import replace
@@ -15,11 +20,41 @@ from recoup_retry_scheduler.cases.domain.case import Policy, next_step
 from .cases_machine import life_
 from .tally import Tally
 from .transitions import Transition, transitions
+from .world import STORM, World
+from .world_services import ADAPTER, SERVICES, Services
+from .world_verdict import must_hold
 
-TRANSITIONS = "transitions"
+FAULTS, TRANSITIONS = "clock faults", "transitions"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SKEWS = (HOUR, -HOUR, 25 * HOUR, -25 * HOUR)
 BEFORE = (timedelta(minutes=30), HOUR, 12 * HOUR, 24 * HOUR, 25 * HOUR, 71 * HOUR)
 """How long before a transition a renewal failed."""
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+@pytest.mark.part(FAULTS)
+@pytest.mark.timeout(0)  # bounded by the steps of each world
+async def test_with_a_clock_that_is_wrong_nothing_is_lost_and_nobody_is_charged_early_or_twice(
+    services: Services, tally: Tally
+) -> None:
+    refused = 0
+    for number in range(tally.size(FAULTS)):
+        skew = SKEWS[number % len(SKEWS)]
+        for other, wrong in enumerate(SERVICES):
+            seed = tally.seed * 1_000_000 + number * len(SERVICES) + other
+            world = World(services, seed, skew={wrong: skew}, happens={STORM // 2: _days_pass})
+            await must_hold(world)
+            assert wrong == ADAPTER or not world.refused
+            refused += world.refused
+        tally.did(FAULTS)
+    assert refused, "a signature from a clock an hour away is refused, and brought again later"
+    sys.stdout.write(f"{refused} webhooks were refused and brought again\n")
+
+
+async def _days_pass(world: World) -> None:
+    """Let what the wrong clock brings about happen while it is wrong."""
+    await world.go_on(world.draw.randint(4, 16))
 
 
 @pytest.mark.part(TRANSITIONS)
