@@ -83,6 +83,41 @@ def invoice_failed(number: int, series: str = "", *, charge: bool = True) -> byt
     return _event(f"evt_i{name}", "invoice.payment_failed", invoice)
 
 
+def customer_updated(number: int, series: str = "") -> bytes:
+    """The customer of this number, as the gateway tells of them."""
+    name = f"{series}{number}"
+    customer = {
+        "id": f"cus_{name}",
+        "object": "customer",
+        "address": {"country": "IT"},
+        "created": _when() - 86_400,
+        "deleted": False,
+        "email": f"{name}@example.com",
+        "metadata": {"filler": FILLER},
+        "name": "Anna Rossi",
+        "preferred_locales": ["it"],
+    }
+    return _event(f"evt_u{name}", "customer.updated", customer)
+
+
+def subscription_updated(number: int, series: str = "") -> bytes:
+    """The subscription of the customer of this number."""
+    name = f"{series}{number}"
+    subscription = {
+        "id": f"sub_{name}",
+        "object": "subscription",
+        "cancel_at_period_end": False,
+        "created": _when() - 86_400,
+        "current_period_end": _when() + 2_592_000,
+        "customer": f"cus_{name}",
+        "items": {"object": "list", "data": []},
+        "metadata": {"filler": FILLER},
+        "pause_collection": None,
+        "status": "active",
+    }
+    return _event(f"evt_s{name}", "customer.subscription.updated", subscription)
+
+
 def _when() -> int:
     return int(time.time()) - 5
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
@@ -13,13 +13,14 @@ from aiokafka import AIOKafkaConsumer
 from recoup_events.envelope import headers_of, read
 from recoup_events.models import PaymentFailed
 from recoup_events.topics import TOPICS
+from recoup_local.eventually import eventually
 from recoup_local.ports import free_port
 from recoup_local.services import Service
 
 from ..events import know
 from ..measure import Goal, Reading, Row, Side, percentile, until
 from ..place import Place
-from ..webhooks import charge_failed, invoice_failed, signature
+from ..webhooks import charge_failed, customer_updated, invoice_failed, signature, subscription_updated
 from .ingest import CONNECTIONS, KEYS, PATH, connect_account
 
 OURS, POLLED = "webhook to topic", "insert, commit, poll"
@@ -39,8 +40,9 @@ async def row(place: Place) -> AsyncIterator[Row]:
         yield Row(
             "latency",
             "From the second of a failure's two webhooks (`invoice.payment_failed`, `charge.failed`, each of which "
-            "names the other) until a consumer has `payment.failed`; beside one that commits an INSERT a failure and "
-            f"polls for it every {POLL * 1000:.0f} ms, at the same rate.",
+            "names the other, of a customer and a subscription that were told of before) until a consumer has "
+            "`payment.failed`; beside one that commits an INSERT a failure and polls for it every "
+            f"{POLL * 1000:.0f} ms, at the same rate.",
             "ms, p99",
             [
                 Side(OURS, lambda: stage.paced(failures, rate)),
@@ -89,22 +91,41 @@ class _Stage:
         self._posted[f"ch_{series}{number}"] = time.monotonic()
         await self._post(charge_failed(number, series))
 
-    async def burst(self, failures: int) -> float:
-        """Fail as fast as is taken; give failures a second until the last one is on the topic."""
-        series, numbers = f"b{next(self._series)}_", iter(range(failures))
-        began = time.monotonic()
+    async def _for_each(self, numbers: Iterable[int], post: Callable[[int], Awaitable[None]]) -> None:
+        waiting = iter(numbers)
 
         async def one_after_the_other() -> None:
-            for number in numbers:
-                await self._fail(number, series)
+            for number in waiting:
+                await post(number)
 
         await asyncio.gather(*(one_after_the_other() for _ in range(CONNECTIONS)))
+
+    async def _known(self, failures: int) -> str:
+        """Give a series whose customers and subscriptions the adapter has heard of, as of any but the newest."""
+        series = f"s{next(self._series)}_"
+
+        async def tell(number: int) -> None:
+            await self._post(customer_updated(number, series))
+            await self._post(subscription_updated(number, series))
+
+        await self._for_each(range(failures), tell)
+        await eventually(self._translated, within=600)
+        return series
+
+    async def _translated(self) -> bool:
+        return not await self._owner.fetchval("SELECT EXISTS (SELECT FROM untranslated)")
+
+    async def burst(self, failures: int) -> float:
+        """Fail as fast as is taken; give failures a second until the last one is on the topic."""
+        series = await self._known(failures)
+        began = time.monotonic()
+        await self._for_each(range(failures), lambda number: self._fail(number, series))
         await self._all_arrived(series, failures)
         return failures / (time.monotonic() - began)
 
     async def paced(self, failures: int, rate: float) -> Reading:
         """Fail at a steady rate."""
-        series = f"p{next(self._series)}_"
+        series = await self._known(failures)
         async with asyncio.TaskGroup() as group:
             async for number in _at(rate, failures):
                 group.create_task(self._fail(number, series))
