@@ -14,8 +14,9 @@ from recoup_local.sandbox import Sandbox
 DAY = 86_400.0
 COUNT = 40
 SHORT = {"schedule_days": [1, 2, 4], "window_days": 6}
-HOURS, STEPS = 12, 16
-"""The clock moves on so far whenever all is at rest, so that no busy machine changes what happens: eight days."""
+HOURS, STEPS = 12, 60
+"""The clock moves on so far whenever all is at rest, so that no busy machine changes what happens. A window is over
+after twelve steps; a charge whose answer was lost is looked up in real time, and may take some more."""
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]
 

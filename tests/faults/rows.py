@@ -59,7 +59,7 @@ ROWS = {
         Row(9, "disk full", (Part("fillings", 0, 20),)),
         Row(10, "clocks that are wrong or change", (Part("clock faults", 4, 200), Part("transitions", 1, 1))),
         Row(11, "rebalances and rolling restarts", (Part("rebalances", 5, 300), Part("restarts", 5, 200))),
-        Row(12, "database restored to an earlier point", (Part("restores", 5, 100),)),
+        Row(12, "database restored to an earlier point", (Part("restores", 2, 100),)),
         Row(13, "forged webhooks", (Part("forgeries", 2_000, 100_000),)),
         Row(14, "HTTP drawn from the OpenAPI description", (Part("requests", 1_000, 50_000),)),
         Row(
