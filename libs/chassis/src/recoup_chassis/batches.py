@@ -115,7 +115,6 @@ class Subscriber:
             await rest(self.stopping, 1.0)
             return
         self.idle.clear()
-        began = time.monotonic()
         try:
             await self._to_its_end(records)
         except asyncio.CancelledError:
@@ -125,6 +124,11 @@ class Subscriber:
             self._stop(surprise)
         finally:
             self.idle.set()
+
+    async def consume_and_gather(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """Handle what one poll brought, and let records gather before the next unless it was full."""
+        began = time.monotonic()
+        await self.consume(records)
         if len(records) < AT_ONCE:
             await rest(self.stopping, began + GATHER - time.monotonic())
 

@@ -83,7 +83,7 @@ class Consumers:
             parser=_parse,
             decoder=_decode,
         )
-        registered(subscriber.consume)
+        registered(subscriber.consume_and_gather)
         subscriber.source = registered
         self._subscribers.append(subscriber)
 
