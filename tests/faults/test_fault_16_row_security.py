@@ -70,7 +70,7 @@ async def _look(house: House, database: Database, dsn: str, merchants: tuple[str
     filled = 0
     async with _connected(_superuser(house, database)) as mighty, _connected(dsn) as role:
         for (table,) in await mighty.fetch(SECURED):
-            truth = Counter(dict(await mighty.fetch(f"SELECT merchant_id, count(*) FROM {table} GROUP BY 1")))  # noqa: S608
+            truth = Counter(dict(await mighty.fetch(f"SELECT merchant_id, count(*) FROM {table} GROUP BY 1")))  # noqa: S608  # ours
             filled += bool(truth[one] and truth[other])
             assert await _seen(role, table, None) == {}, table
             assert await _seen(role, table, NONE) == {}, table
@@ -99,8 +99,8 @@ async def _changes(role: Connection, table: str, one: str, other: str, truth: Co
     copy = f"(jsonb_populate_record(t, jsonb_build_object('merchant_id', '{other}'))).*"
     wishes = {
         f"UPDATE {table} SET merchant_id = merchant_id": truth[one],  # noqa: S608  # our own names
-        f"UPDATE {table} SET merchant_id = '{other}'": None,  # noqa: S608
-        f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT {copy} FROM {table} t": None,  # noqa: S608
+        f"UPDATE {table} SET merchant_id = '{other}'": None,  # noqa: S608  # our own names
+        f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT {copy} FROM {table} t": None,  # noqa: S608  # our own names
     }
     for wish, reaches in wishes.items():
         async with _rolled_back(role, [one]):
