@@ -103,9 +103,12 @@ async def test_a_refused_webhook_comes_again_until_it_is_taken(shop: Shop, event
 
 
 async def test_it_is_given_up_after_three_days_of_the_merchants_clock_but_stays_listed(
-    standing_shop: Shop, eventually: Eventually
+    open_shop: OpenShop, eventually: Eventually
 ) -> None:
-    shop = standing_shop
+    shop = await open_shop(
+        dunning={"enabled": False}
+    )  # its first retry, on day 3, would be one more to be told of
+    await shop.advance()
     shop.receiver.status = 500
     await _renew(shop, "lost_card")
     told = await _listed(shop)
