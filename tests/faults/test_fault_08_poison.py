@@ -1,5 +1,6 @@
 """Poison between good records: set aside with its reason, the good ones go through, the partition goes on."""
 
+import asyncio
 import random
 import sys
 from collections import Counter
@@ -20,13 +21,14 @@ from recoup_events.values import FailureNature, fact_id
 from recoup_local.house import ADAPTER, NOTIFIER, PORTAL, SCHEDULER, House
 from recoup_local.pytest_plugin import eventually
 from recoup_local.sandbox import Sandbox
+from recoup_local.services import Service
 
 from .poison import LARGE, kinds_for
 from .rows import ROWS
 from .tally import Tally
 from .teller import Raw, Teller, lag, letting_large_records_in, raw_of, teller
 
-RECORDS = ROWS[8].parts[0].name
+RECORDS, STOPS = (part.name for part in ROWS[8].parts)
 READERS = {
     "payment.failed": (SCHEDULER, PORTAL),
     "customer.updated": (NOTIFIER, PORTAL),
@@ -208,3 +210,66 @@ async def _ready(house: House, *services: str) -> bool:
             async with http.get(f"{house.services[service].ops_url}/readyz") as answer:
                 assert answer.status == 200, f"{service}: {await answer.text()}"
     return True
+
+
+@pytest.mark.part(STOPS)
+@pytest.mark.timeout(600)
+async def test_21_refusals_in_a_minute_stop_a_topic_until_the_runbook_is_followed(
+    house: House, merchant: OpenSandbox, tally: Tally
+) -> None:
+    sandbox = await merchant()
+    good = _Good(sandbox)
+    raws = [raw_of(good.setting(schedule_days=["never"])) for _ in range(21)]
+    async with teller(house) as tells:
+        places = [
+            (raw.topic, raw.partition, offset)
+            for raw, offset in zip(raws, await asyncio.gather(*map(tells.put, raws)), strict=True)
+        ]
+        await eventually(lambda: _says(house, "settings.changed stopped"), within=120)
+        async with _owner(house, SCHEDULER) as database:
+            assert len(await _set_aside(database, sandbox, dict.fromkeys(places, ""))) < 21
+
+            told = house.services[SCHEDULER]
+            bearing = {**told.environment, "REFUSALS_A_MINUTE": "1000"}
+            for environment in (bearing, told.environment):
+                await house.services[SCHEDULER].stop()
+                house.services[SCHEDULER] = Service(house.run, SCHEDULER, environment)
+                await house.services[SCHEDULER].start()
+                await eventually(lambda: _all_set_aside(database, sandbox, places), within=120)
+            await tells.tell(good.setting(schedule_days=[2, 4, 6]))
+            await eventually(lambda: _policy_is(house, sandbox, "P2D"), within=120)
+            for service in READERS["settings.changed"]:
+                async with _owner(house, service) as other:
+                    await _release(other, places)
+    assert await _ready(house, SCHEDULER)
+    tally.did(STOPS)
+
+
+async def _says(house: House, words: str) -> bool:
+    url = f"{house.services[SCHEDULER].ops_url}/readyz"
+    async with aiohttp.ClientSession() as http:
+        try:
+            async with http.get(url) as answer:
+                return answer.status == 503 and words in await answer.text()
+        except aiohttp.ClientError:
+            return False
+
+
+async def _all_set_aside(
+    database: "asyncpg.Connection[Any]", sandbox: Sandbox, places: Iterable[Place]
+) -> bool:
+    held = await _set_aside(database, sandbox, dict.fromkeys(places, ""))
+    assert held == dict.fromkeys(places, "schema"), f"set aside: {held}, wanted: {sorted(places)}"
+    return True
+
+
+async def _policy_is(house: House, sandbox: Sandbox, text: str) -> bool:
+    """Tell whether the scheduler keeps a policy of the merchant's that says so."""
+    async with _owner(house, SCHEDULER) as database:
+        await database.execute(
+            "SELECT set_config('recoup.merchants', $1, false)", f"{{{sandbox.merchant_id}}}"
+        )
+        policy = await database.fetchval(
+            "SELECT policy::text FROM policies WHERE merchant_id = $1", sandbox.merchant_id
+        )
+        return text in (policy or "")
