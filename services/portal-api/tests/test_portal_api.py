@@ -123,6 +123,24 @@ async def test_a_setting_out_of_bounds_is_refused_with_its_field_and_bounds(
     assert [e.setting for e in await announced(house, merchant.merchant_id)] == ["merchant"]
 
 
+async def test_a_merchant_is_called_by_one_line(house: House) -> None:
+    merchant = await house.merchant()
+    for name in ("Pane\nBcc: all@example.org", "Pane\x9f", ""):
+        status, answer = await house.ask("PUT", "/v1/settings/merchant", merchant, json={"name": name})
+        assert (status, answer["error"]["fields"][0]["field"]) == (422, "name")
+
+
+async def test_a_filter_with_a_slip_in_its_name_is_refused(house: House) -> None:
+    status, answer = await house.ask("GET", "/v1/cases?sate=scheduled", await house.merchant())
+    assert (status, answer["error"]["fields"][0]["field"]) == (422, "query")
+    assert answer["error"]["message"] == "query: has an unknown parameter; known here: cursor, limit, state"
+
+
+async def test_the_api_answers_in_its_one_form_below_a_path_that_no_route_can_have(house: House) -> None:
+    status, answer = await house.ask("GET", "/v1/cases/%0A", await house.merchant())
+    assert (status, answer["error"]["code"]) == (404, "http")
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -26,6 +26,10 @@ Zone = Annotated[str, AfterValidator(_known_zone)]
 """An IANA time zone."""
 
 
+Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+"""What someone or something is called, in one line: it stands in the heads of mails too."""
+
+
 class Setting(BaseModel):
     """Frozen; a field that nobody knows is refused, so that a typing error is not taken for a choice."""
 
@@ -35,7 +39,7 @@ class Setting(BaseModel):
 class MerchantSetting(Setting):
     """Who the merchant is. A sandbox merchant has a clock of its own and never touches live money."""
 
-    name: Annotated[Text, Field(min_length=1, max_length=120)]
+    name: Name
     sandbox: bool = False
     timezone: Zone = "UTC"
 
@@ -107,7 +111,7 @@ Address = Annotated[
 class MailSetting(Setting):
     """Sender, contact, and the messages by kind and language: `messages["payment_failed"]["en"]`."""
 
-    sender_name: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]+$")] | None = None
+    sender_name: Name | None = None
     sender_address: Address | None = None
     contact: Annotated[Text, Field(max_length=300)] | None = None
     privacy_url: Annotated[str, Field(max_length=500, pattern=r"^https?://")] | None = None
@@ -131,7 +135,7 @@ class AccountSetting(Setting):
     """A gateway account, without its secrets, which only gateway-adapter keeps."""
 
     gateway: Id
-    name: Annotated[Text, Field(min_length=1, max_length=120)]
+    name: Name
     livemode: bool
     base_url: Annotated[str, Field(max_length=500, pattern=r"^https?://")] | None = None
     enabled: bool = True

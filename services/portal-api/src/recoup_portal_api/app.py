@@ -60,7 +60,7 @@ class Portal:
 def merchant_api(portal: Portal) -> FastAPI:
     """Give the merchant's API, to be mounted at /v1."""
     errors: dict[int | str, dict[str, Any]] = {
-        code: {"model": api.Error} for code in (401, 404, 409, 422, 429, 503)
+        code: {"model": api.Error} for code in (400, 401, 404, 409, 422, 429, 503)
     }
     app = FastAPI(
         title="Recoup",
@@ -69,7 +69,7 @@ def merchant_api(portal: Portal) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=errors,
-        dependencies=[Depends(typed.nothing_sensitive)],
+        dependencies=[Depends(typed.nothing_sensitive), Depends(typed.nothing_unknown)],
     )
     app.state.db, app.state.config = portal.db, portal.config
     app.state.adapter, app.state.notifier = portal.adapter, portal.notifier
@@ -115,7 +115,10 @@ def routed(portal: Portal) -> FastAPI:
 
 
 async def _page_error(request: Any, error: Exception) -> Any:
-    return errors.answer_error(request, error)
+    room = (
+        api if request.url.path.startswith("/v1/") else errors
+    )  # a mount's path has no line feeds, a wrong one may
+    return room.answer_error(request, error)
 
 
 @asynccontextmanager

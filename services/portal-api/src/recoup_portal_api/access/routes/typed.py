@@ -1,7 +1,8 @@
 """Nothing sensitive where it does not belong: card numbers and check codes nowhere, secrets in their own fields only.
 
 Promise: what a merchant's program sends is looked through before anything keeps, announces or logs it; the answer
-names what was found, and never repeats it.
+names what was found, and never repeats it. A parameter that nobody knows is refused, for a filter with a slip in its
+name would give everything.
 """
 
 import json
@@ -30,6 +31,18 @@ async def nothing_sensitive(request: Request) -> None:
     ):
         if (found := found_in(text)) is not None:
             raise ApiError(422, "sensitive", f"{where}: holds {found}; it does not belong here", field=where)
+
+
+async def nothing_unknown(request: Request) -> None:
+    """Let a request pass whose query has only parameters that its route knows.
+
+    Raises:
+        ApiError: 422.
+    """
+    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
+    if not known.issuperset(request.query_params):
+        names = ", ".join(sorted(known)) or "none"
+        raise ApiError(422, "invalid", f"query: has an unknown parameter; known here: {names}", field="query")
 
 
 def _without_secrets(body: bytes) -> bytes:
