@@ -49,7 +49,7 @@ WANTED = {
     NOTIFIER: {
         "commit": {
             "batches._in_one_transaction[recovery.changed]", "correspondence.loop._prepare",
-            "correspondence.loop._hand_over", "outbox._relay_some",
+            "correspondence.loop._settle", "outbox._relay_some",
         },
         "publish": {"notification.sent"},
         "mail": {"channels.smtp._transaction"},

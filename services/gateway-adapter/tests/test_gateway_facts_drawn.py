@@ -142,12 +142,23 @@ def test_where_the_gateway_knows_no_charge_the_failed_collection_is_told_by_itse
     assert (fact.identity, fact.charge_id, fact.nature) == ("in_1:1", None, FailureNature.RENEWAL)
 
 
-def test_a_charge_that_turns_up_after_its_failure_was_told_is_not_told_again(modern: Any) -> None:
+def test_a_charge_that_turns_up_after_its_failure_was_told_brings_its_code_once(modern: Any) -> None:
     desk = Desk().hear(modern.event("invoice.payment_failed", modern.invoice())).settle()
 
-    desk.hear(
-        modern.event("invoice_payment.paid", modern.link()), modern.event("charge.failed", modern.charge())
+    late = modern.event("invoice_payment.paid", modern.link()), modern.event("charge.failed", modern.charge())
+    desk.hear(*late).hear(*late)
+
+    without, with_it = desk.of(PaymentFailed)
+    assert (without.identity, without.decline.code) == ("in_1:1", None)
+    assert (with_it.identity, with_it.decline.code) == ("in_1:1:ch_1", "insufficient_funds")
+
+
+def test_a_failure_told_with_its_code_is_not_told_again(old: Any) -> None:
+    desk = Desk().hear(
+        old.event("payment_intent.payment_failed", old.intent(old.charge())),
+        old.event("invoice.payment_failed", old.invoice()),
     )
+    desk.settle().hear(old.event("charge.failed", old.charge()))
 
     assert len(desk.of(PaymentFailed)) == 1
 

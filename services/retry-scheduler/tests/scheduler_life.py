@@ -69,7 +69,7 @@ class Life:
 
     def failed(
         self,
-        code: str = "insufficient_funds",
+        code: str | None = "insufficient_funds",
         *,
         invoice: str | None = "in_1",
         card: f.Card | None = OLD,

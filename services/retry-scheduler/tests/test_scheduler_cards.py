@@ -45,6 +45,13 @@ def test_a_card_that_came_before_the_failure_it_heals_counts(life: Life) -> None
     assert life.story() == ["opened", "trying", "(charge)"]
 
 
+def test_a_failure_told_without_its_code_and_again_with_it_stops_its_tries(life: Life) -> None:
+    life.tell(life.failed(None, card=None))
+    assert life.case().state is CaseState.SCHEDULED
+    life.tell(life.failed("expired_card", after=days(0)))
+    assert life.case().waiting_for is WaitingFor.CARD
+
+
 def test_an_older_card_on_file_does_not_step_in(life: Life) -> None:
     life.tell(life.gave(NEW, after=days(-90)), life.gave(OLD, after=days(-2)))
     life.tell(life.failed("expired_card", card=OLD))

@@ -296,6 +296,8 @@ def failure(known: Known, record: FailureRecord, circumstances: Circumstances, o
     join = Join(JoinKind.FAILURE, record.failure_id)
     explaining = [charge for charge in known.charges.values() if explains(known, record, charge)]
     seen = any(charge.charge is not None and BLIND not in charge.told for charge in explaining)
+    if record.codeless:
+        _tell_its_code(known, record, explaining, circumstances, out)
     attempt = circumstances.attempts.get(record.origin or "")
     asked_on_page = record.failed.requires_authentication and attempt is not None and attempt.customer_present
     if record.told or seen or asked_on_page:
@@ -305,6 +307,24 @@ def failure(known: Known, record: FailureRecord, circumstances: Circumstances, o
     else:
         _tell_without_charge(known, record, circumstances, out)
         out.done.add(join)
+
+
+def _tell_its_code(
+    known: Known,
+    record: FailureRecord,
+    explaining: list[ChargeRecord],
+    circumstances: Circumstances,
+    out: Consequences,
+) -> None:
+    """Tell a failure again whose decline code was not known, once a charge brings it."""
+    for charge in explaining:
+        if charge.charge is not None and charge.charge.decline.code is not None:
+            record.codeless = False
+            known.touched.add((Kind.FAILURE, record.failure_id))
+            fact = _failed(known, charge, charge.charge, circumstances)
+            identity = f"{record.failure_id}:{charge.charge_id}"
+            out.facts.append(replace(fact, identity=identity, at=record.at))
+            return
 
 
 def _tell_without_charge(
@@ -326,6 +346,7 @@ def _tell_without_charge(
         decline = replace(
             decline, code=decline.code or "authentication_required", requires_authentication=True
         )
+    record.codeless = decline.code is None
     attributed_to, try_id = attribution(charge_id, record.origin, circumstances)
     fact = PaymentFailed(
         identity=record.failure_id if charge_id is None or blind else charge_id,

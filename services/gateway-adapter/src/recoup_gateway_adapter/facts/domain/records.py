@@ -96,6 +96,8 @@ class FailureRecord:
     at: datetime
     origin: str | None = None
     told: bool = False
+    codeless: bool = False
+    """Told without a decline code: told again by the charge that brings one, for it may forbid any try."""
     charge_id: str | None = None
     """The charge that turned up after the failure had been told without one."""
 

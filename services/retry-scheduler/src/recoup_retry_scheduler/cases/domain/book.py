@@ -105,6 +105,10 @@ class Decline:
     verdict: Verdict
 
 
+def _by_code_last(decline: Decline) -> tuple[datetime, bool, UUID]:
+    return decline.at, decline.verdict.code is not None, decline.fact_id
+
+
 @dataclass(slots=True)
 class Book:
     """One customer's facts and cases. `held`: something of theirs is in quarantine, so nothing is sent."""
@@ -163,18 +167,21 @@ class Book:
         return sorted(failed, key=lambda failure: (failure.at, failure.fact_id))
 
     def declines_of(self, invoice_id: str, failures: list[Failed] | None = None) -> list[Decline]:
-        """Give an invoice's declines, oldest first; returned payments among them, API errors not."""
+        """Give an invoice's declines, oldest first; returned payments among them, API errors not.
+
+        One that was told without its code, and again with it, counts by its code.
+        """
         failed = [
             Decline(f.at, f.fact_id, f.card, f.verdict) for f in failures or self.failures_of(invoice_id)
         ]
         if not self.reversals:
-            return failed
+            return sorted(failed, key=_by_code_last)
         by_charge = {s.charge_id: s for s in self.successes_of(invoice_id) if s.charge_id}
         for back in self.reversals_of(invoice_id):
             success = by_charge.get(back.charge_id) if back.charge_id else None
             if back.reopens and success is not None:
                 failed.append(Decline(back.at, back.fact_id, success.card, RETURNED))
-        return sorted(failed, key=lambda decline: (decline.at, decline.fact_id))
+        return sorted(failed, key=_by_code_last)
 
     def successes_of(self, invoice_id: str) -> list[Succeeded]:
         """Give what came in for an invoice."""
