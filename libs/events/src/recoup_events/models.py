@@ -64,7 +64,11 @@ class CustomerEvent(Event):
 
 
 class PaymentFailed(CustomerEvent):
-    """A charge failed. Only `nature: renewal` with an invoice opens a case; every one counts towards budgets."""
+    """A charge failed. Only `nature: renewal` with an invoice opens a case; every one counts towards budgets.
+
+    Told without `decline.code` where the gateway was silent for a day; once more, with an id of its own, when a charge
+    brings the code.
+    """
 
     TOPIC = topics.PAYMENT_FAILED
     KEY = "customer_id"
