@@ -76,11 +76,12 @@ def pytest_runtest_makereport(
     """Take each row's time and failures."""
     report = yield
     row = row_of(item.path)
-    if row is not None and not report.skipped:
-        done = _done(item.config, row)
-        done.seconds += report.duration
-        done.failures += report.failed
+    if row is not None:
         item.stash[_held] = report.passed
+        if not report.skipped:
+            done = _done(item.config, row)
+            done.seconds += report.duration
+            done.failures += report.failed
     return report
 
 
