@@ -123,11 +123,17 @@ async def test_a_setting_out_of_bounds_is_refused_with_its_field_and_bounds(
     assert [e.setting for e in await announced(house, merchant.merchant_id)] == ["merchant"]
 
 
-async def test_a_merchant_is_called_by_one_line(house: House) -> None:
+async def test_a_merchant_an_account_and_a_key_are_called_by_one_line(house: House) -> None:
     merchant = await house.merchant()
     for name in ("Pane\nBcc: all@example.org", "Pane\x9f", ""):
-        status, answer = await house.ask("PUT", "/v1/settings/merchant", merchant, json={"name": name})
-        assert (status, answer["error"]["fields"][0]["field"]) == (422, "name")
+        account = {**ACCOUNT, "name": name}
+        for method, path, body in (
+            ("PUT", "/v1/settings/merchant", {"name": name}),
+            ("PUT", "/v1/accounts/acct_1", account),
+            ("POST", "/v1/keys", {"name": name}),
+        ):
+            status, answer = await house.ask(method, path, merchant, json=body)
+            assert (status, answer["error"]["fields"][0]["field"]) == (422, "name")
 
 
 async def test_a_filter_with_a_slip_in_its_name_is_refused(house: House) -> None:

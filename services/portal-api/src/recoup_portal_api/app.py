@@ -60,7 +60,7 @@ class Portal:
 def merchant_api(portal: Portal) -> FastAPI:
     """Give the merchant's API, to be mounted at /v1."""
     errors: dict[int | str, dict[str, Any]] = {
-        code: {"model": api.Error} for code in (400, 401, 404, 409, 422, 429, 503)
+        code: {"model": api.Error} for code in (400, 401, 404, 409, 413, 422, 429, 503)
     }
     app = FastAPI(
         title="Recoup",

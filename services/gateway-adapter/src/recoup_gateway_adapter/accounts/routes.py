@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from recoup_chassis.postgres import Database
+from recoup_events.settings import Name
 from recoup_gateway_adapter.accounts import store
 from recoup_gateway_adapter.accounts.domain import NewAccount
 from recoup_gateway_adapter.accounts.doors import Doors
@@ -30,7 +31,7 @@ class AccountBody(_Body):
     """An account as a merchant connects it."""
 
     gateway: Annotated[str, Field(pattern="^stripe$")]
-    name: Annotated[str, Field(min_length=1, max_length=120)]
+    name: Name
     livemode: bool
     base_url: Annotated[str, Field(max_length=500, pattern=r"^https?://[^\s]+$")] | None = None
     api_key: Secret

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
+from recoup_events.settings import Name
 from recoup_portal_api.access import domain, store
 from recoup_portal_api.access.routes.api import ApiError, Db, Who
 
@@ -19,7 +20,7 @@ LAST = 2**62
 class NewKey(BaseModel, extra="forbid"):
     """What a key is for."""
 
-    name: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]+$")] = "API key"
+    name: Name = "API key"
 
 
 class Key(BaseModel):

@@ -5,8 +5,8 @@ from typing import Annotated, Any, assert_never
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field, SecretStr
 
-from recoup_events.parts import Id, Text
-from recoup_events.settings import AccountSetting
+from recoup_events.parts import Id
+from recoup_events.settings import AccountSetting, Name
 from recoup_portal_api.access.routes.api import ApiError, Db, Who, refused
 from recoup_portal_api.clients import internal
 from recoup_portal_api.clients.gateway_adapter import GatewayAdapter
@@ -24,7 +24,7 @@ class AccountIn(BaseModel, extra="forbid"):
     """An account at a gateway, with its secrets. `base_url`: a practice gateway's address, sandbox only."""
 
     gateway: Id
-    name: Annotated[Text, Field(min_length=1, max_length=120)]
+    name: Name
     livemode: bool
     base_url: Annotated[str, Field(max_length=500, pattern=r"^https?://[^\s@]+$")] | None = None
     api_key: Secret
