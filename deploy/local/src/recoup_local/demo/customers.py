@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import urljoin
 
 import aiohttp
@@ -136,20 +137,27 @@ class Customers:
 
     async def _through_the_pages(self, browser: aiohttp.ClientSession, link: str) -> str:
         """Open the link, ask for a new card, type it, and come back; give what the last page says of itself."""
-        answer = await browser.get(link)
+        html, url = await _page(browser, "GET", link)
         for _ in range(PAGES):
-            html, url = await answer.text(), str(answer.url)
             form, state = _way_on(forms(html)), _state(html)
             if form is not None:
                 data = {**form.fields, **{name: NEW_CARD[name] for name in form.fields if name in NEW_CARD}}
                 headers = {"Origin": "/".join(url.split("/")[:3]), "Referer": url}
-                answer = await browser.post(urljoin(url, form.action), data=data, headers=headers)
+                html, url = await _page(
+                    browser, "POST", urljoin(url, form.action), data=data, headers=headers
+                )
             elif state in ("working", "notyet"):
                 await asyncio.sleep(LOOK_AGAIN)
-                answer = await browser.get(url)
+                html, url = await _page(browser, "GET", url)
             else:
                 return state
         return "too many pages"
+
+
+async def _page(browser: aiohttp.ClientSession, method: str, url: str, **how: Any) -> tuple[str, str]:
+    """Give a page and where it is; its connection is given back even where its text breaks off."""
+    async with browser.request(method, url, **how) as answer:
+        return await answer.text(), str(answer.url)
 
 
 def _state(html: str) -> str:
