@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import time
-from typing import Any
+from typing import Any, Final
 
 SECRET = "whsec_bench_0123456789"
 FILLER = "x" * 1_200
@@ -83,7 +83,10 @@ def invoice_failed(number: int, series: str = "", *, charge: bool = True) -> byt
     return _event(f"evt_i{name}", "invoice.payment_failed", invoice)
 
 
-def customer_updated(number: int, series: str = "") -> bytes:
+NAMED: Final = "{name}@example.com"
+
+
+def customer_updated(number: int, series: str = "", email: str | None = NAMED) -> bytes:
     """The customer of this number, as the gateway tells of them."""
     name = f"{series}{number}"
     customer = {
@@ -92,7 +95,7 @@ def customer_updated(number: int, series: str = "") -> bytes:
         "address": {"country": "IT"},
         "created": _when() - 86_400,
         "deleted": False,
-        "email": f"{name}@example.com",
+        "email": email.format(name=name) if email else None,
         "metadata": {"filler": FILLER},
         "name": "Anna Rossi",
         "preferred_locales": ["it"],

@@ -69,11 +69,11 @@ async def row(place: Place) -> AsyncIterator[Row]:
     await owner.close()
 
 
-async def connect_account(dsn: str) -> None:
+async def connect_account(dsn: str, merchant: str = MERCHANT, keys: str = KEYS) -> None:
     """Store the account whose webhooks come, with a gateway that nobody answers for."""
     new = NewAccount(
         account_id=ACCOUNT,
-        merchant_id=MERCHANT,
+        merchant_id=merchant,
         gateway="stripe",
         name="Bench",
         livemode=False,
@@ -85,9 +85,9 @@ async def connect_account(dsn: str) -> None:
     )
     async with (
         await Database.connect(dsn, source="/bench") as database,
-        database.transaction([MERCHANT]) as tx,
+        database.transaction([merchant]) as tx,
     ):
-        assert await accounts.put(tx, Vault.parse(KEYS), new)
+        assert await accounts.put(tx, Vault.parse(keys), new)
 
 
 async def _measure(place: Place, what: str, dsn: str, requests: int, series: int) -> Reading:

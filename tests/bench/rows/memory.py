@@ -1,22 +1,34 @@
-"""Memory: what each service holds idle, and after work, more than its imports alone."""
+"""Memory: what each service holds idle, and after a million events, more than its imports alone."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 
+import aiohttp
 import psutil
+from aiokafka import AIOKafkaProducer
 
-from recoup_local.house import SCHEDULER, SERVICES, House
-from recoup_local.sandbox import open_sandbox
+from recoup_events.envelope import write
+from recoup_events.topics import PARTITIONS_ON_ONE_MACHINE
+from recoup_local.house import ADAPTER, NOTIFIER, PORTAL, SCHEDULER, SERVICES, House
 
+from ..events import failure
 from ..measure import Goal, Reading, Row, Side
 from ..place import Place
-from .month import CASES, wait_for
+from ..webhooks import customer_updated, signature
+from .ingest import CONNECTIONS, PATH, connect_account
+from .month import wait_for
 
 MIB = 2**20
-IDLE, WORKED, AGAIN = "idle", "after work", "after as much again"
+IDLE, WORKED, AGAIN = "idle", "after half of the work", "after all of it"
+
+TOLD = "SELECT count(*) FROM contacts WHERE merchant_id = $1"
+OPENED = "SELECT count(*) FROM cases WHERE merchant_id = $1"
+WRITTEN_OFF = "SELECT count(*) FROM correspondence WHERE merchant_id = $1 AND state = 'dropped'"
 IMPORTS = """
 import importlib, psutil
 importlib.import_module("recoup_{name}.app")
@@ -27,17 +39,27 @@ print(psutil.Process().memory_info().rss)
 
 @asynccontextmanager
 async def row(place: Place) -> AsyncIterator[Row]:
-    """One house; its services are started once and worked twice."""
-    failures = place.size(2_000, 3)
+    """One house; its services are started once and take half of the work at a time."""
+    customers = place.size(1_000_000, 4)
+    half = customers // 2
     house = await place.house()
+    merchant = json.loads(
+        (await house.command(PORTAL, "create-merchant", "--name", "Bench")).splitlines()[-1]
+    )
+    own = house.environments[ADAPTER]
+    await connect_account(own["DATABASE_URL"], merchant["merchant_id"], own["SEALING_KEYS"])
     alone = {service: await _imports_alone(service) for service in SERVICES}
+    halves = count(1)
 
-    async def worked() -> Reading:
-        async with await open_sandbox(
-            house, gateway=house.practice or await house.start_practice()
-        ) as sandbox:
-            await sandbox.renewals(failures, mix={"insufficient_funds": 1})
-            await wait_for(house, SCHEDULER, CASES, failures, sandbox.merchant_id, None)
+    async def work() -> Reading:
+        done = next(halves)
+        numbers = range((done - 1) * half, done * half)
+        place.say(f"{half:,} customers are told of, and a renewal of each fails")
+        await _tell(house, numbers)
+        await wait_for(house, NOTIFIER, TOLD, done * half, merchant["merchant_id"])
+        await _fail(house, numbers, merchant["merchant_id"])
+        for service, query in ((SCHEDULER, OPENED), (PORTAL, OPENED), (NOTIFIER, WRITTEN_OFF)):
+            await wait_for(house, service, query, done * half, merchant["merchant_id"])
         return _reading(house, alone)
 
     async def idle() -> Reading:
@@ -45,16 +67,61 @@ async def row(place: Place) -> AsyncIterator[Row]:
 
     yield Row(
         "memory",
-        "Resident memory of each service beyond that of a process that has only imported it; the value is the "
-        "service's that holds the most more.",
+        "Resident memory of each service beyond that of a process that has only imported it; the value is that of "
+        "the service that holds the most more. Every customer is told of by a webhook and followed from "
+        "gateway-adapter to notifier and portal-api; then a renewal of each fails, and is followed from "
+        "retry-scheduler to both. The customers have no address, so that nobody is written to.",
         "MiB more than imports alone",
-        [Side(IDLE, idle), Side(WORKED, worked), Side(AGAIN, worked)],
+        [Side(IDLE, idle), Side(WORKED, work, once=True), Side(AGAIN, work, once=True)],
         [Goal(IDLE, at_most=70.0), Goal(AGAIN, at_most=70.0), Goal(AGAIN, WORKED, at_most=1.1)],
         settings={
-            "work": f"{failures:,} failures, each with what follows in all four services",
+            "work": f"{2 * half:,} webhooks and as many failures: gateway-adapter takes and tells {2 * half:,} events, "
+            f"retry-scheduler too, notifier takes {4 * half:,}, portal-api {6 * half:,}",
             **{f"imports of {service}, MiB": f"{rss / MIB:.0f}" for service, rss in alone.items()},
         },
     )
+
+
+async def _tell(house: House, numbers: range) -> None:
+    """Post a webhook about each customer."""
+    waiting = iter(numbers)
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+    async with aiohttp.ClientSession(house.ingest_url, connector=connector) as http:
+
+        async def post() -> None:
+            for number in waiting:
+                body = customer_updated(number, email=None)
+                headers = {"Stripe-Signature": signature(body), "Content-Type": "application/json"}
+                async with http.post(PATH, data=body, headers=headers) as answer:
+                    assert answer.status == 200, await answer.text()
+
+        await asyncio.gather(*(post() for _ in range(CONNECTIONS)))
+
+
+async def _fail(house: House, numbers: range, merchant: str) -> None:
+    """Put the failure of each customer's renewal on the topic."""
+    prefix = house.environments[SCHEDULER]["KAFKA_TOPIC_PREFIX"]
+    producer = AIOKafkaProducer(bootstrap_servers=house.kafka.bootstrap_servers, linger_ms=5)
+    await producer.start()
+    try:
+        for first in range(0, len(numbers), 1000):
+            records = [
+                write(failure(n, merchant=merchant), source="/bench", partitions=PARTITIONS_ON_ONE_MACHINE)
+                for n in numbers[first : first + 1000]
+            ]
+            sent = [
+                await producer.send(
+                    prefix + one.topic,
+                    value=one.value,
+                    key=one.key,
+                    partition=one.partition,
+                    headers=one.headers,
+                )
+                for one in records
+            ]
+            await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
 
 
 async def _imports_alone(service: str) -> int:
