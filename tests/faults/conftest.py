@@ -11,7 +11,7 @@ from recoup_local.postgres import Postgres
 from recoup_local.pytest_plugin import ServiceDatabases
 
 from .rows import SEED, Row
-from .tally import Tally, keep, replay, row_of
+from .tally import Tally, keep, replay, row_of, version
 from .world_gateway import practice_in_process
 from .world_services import SERVICES, Services
 
@@ -90,7 +90,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     rows = config.stash.get(_rows, {})
     if not rows:
         return
-    terminalreporter.section(f"faults, seed {SEED}")
+    judged, commit = version()
+    terminalreporter.section(f"faults, seed {SEED}, commit {commit}, libs+services {judged}")
     for number in sorted(rows):
         done = rows[number]
         tried = ", ".join(f"{tries:,} {part}" for part, tries in done.parts.items()) or "nothing"

@@ -41,24 +41,24 @@ ROWS = {
     row.number: row
     for row in (
         Row(1, "kill -9 of each service under load", (Part("kills of each service", 5, 250),)),
-        Row(2, "kill at each named failpoint", (Part("kills at each failpoint", 0, 20),)),
+        Row(2, "kill at each named failpoint", (Part("kills at each failpoint", 1, 20),)),
         Row(3, "seeded simulation of all four services", (Part("seeds", 200, 10_000),)),
         Row(4, "state machines of attempts and cases", (Part("examples", 200, 5_000),)),
         Row(
             5,
             "broker and database killed",
             (
-                Part("kills of the one broker", 0, 100),
+                Part("kills of the one broker", 2, 100),
                 Part("kills of the leader of three", 0, 50),
                 Part("immediate stops of Postgres", 4, 200),
             ),
         ),
-        Row(6, "connection faults on each edge", (Part("faults", 0, 300),)),
+        Row(6, "connection faults on each edge", (Part("faults", 5, 300),)),
         Row(7, "webhooks doubled, shuffled and late", (Part("webhooks", 5_000, 1_000_000),)),
         Row(8, "poison in topics", (Part("records", 200, 10_000), Part("stops by refusals", 1, 1))),
         Row(9, "disk full", (Part("fillings", 0, 20),)),
         Row(10, "clocks that are wrong or change", (Part("clock faults", 4, 200), Part("transitions", 1, 1))),
-        Row(11, "rebalances and rolling restarts", (Part("rebalances", 0, 300), Part("restarts", 5, 200))),
+        Row(11, "rebalances and rolling restarts", (Part("rebalances", 5, 300), Part("restarts", 5, 200))),
         Row(12, "database restored to an earlier point", (Part("restores", 2, 100),)),
         Row(13, "forged webhooks", (Part("forgeries", 2_000, 100_000),)),
         Row(14, "HTTP drawn from the OpenAPI description", (Part("requests", 1_000, 50_000),)),
