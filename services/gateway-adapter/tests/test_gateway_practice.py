@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +12,8 @@ import pytest_asyncio
 from prometheus_client import REGISTRY
 
 from recoup_events.models import CustomerUpdated, InvoiceUpdated, PaymentFailed, PaymentSucceeded
+from recoup_gateway_adapter.facts import cursor, join
 from recoup_gateway_adapter.facts.cursor import EventCursor
-from recoup_gateway_adapter.facts.join import LEASE
 from recoup_local.eventually import eventually
 
 pytestmark = pytest.mark.postgres
@@ -69,17 +69,22 @@ class Shop:
                 object_id,
             )
 
+    async def silence(self) -> None:
+        """The gateway takes a minute for every answer."""
+        silence = {"requests": [{"kind": "delay", "match": ".*", "seconds": 60, "probability": 1.0}]}
+        await self.practice.control("PUT", f"/accounts/{self.adapter.account.account_id}/faults", silence)
+
     async def look(self) -> None:
         """An hour later the cursor looks."""
         async with aiohttp.ClientSession() as session:
-            cursor = EventCursor(self.adapter.database, self.adapter.vault, session)
+            looking = EventCursor(self.adapter.database, self.adapter.vault, session)
             async with self.adapter.database.transaction(()) as tx:
                 await tx.execute(
                     "UPDATE event_cursors SET looked_at = looked_at - interval '2 hours', not_before = now() "
                     "WHERE account_id = $1",
                     self.adapter.account.account_id,
                 )
-            while await cursor.once():
+            while await looking.once():
                 pass
 
 
@@ -210,15 +215,14 @@ async def test_what_a_crashed_worker_was_asking_for_is_held_while_it_lives_and_f
     account = shop.adapter.account.account_id
     await shop.renew(1, {"insufficient_funds": 1})
     await shop.adapter.hear(*[e for e in await shop.events() if e["type"] == "invoice.payment_failed"])
-    silence = {"requests": [{"kind": "delay", "match": ".*", "seconds": 60, "probability": 1.0}]}
-    await shop.practice.control("PUT", f"/accounts/{account}/faults", silence)
+    await shop.silence()
 
     async def held_until() -> datetime:
         async with shop.adapter.database.transaction(()) as tx:
             query = "SELECT max(due_at) FROM joins WHERE account_id = $1 AND tries = 1"
             until: datetime | None = await tx.fetchval(query, account)
             assert until is not None
-            assert until - tx.real_now <= LEASE
+            assert until - tx.real_now <= join.LEASE
             return until
 
     async def renewed() -> bool:
@@ -230,3 +234,21 @@ async def test_what_a_crashed_worker_was_asking_for_is_held_while_it_lives_and_f
     worker.cancel()
     await asyncio.wait([worker])
     assert await held_until() > claimed
+
+
+async def test_a_list_that_was_being_read_in_a_crash_is_read_again_soon_after(shop: Shop) -> None:
+    await shop.look()
+    await shop.silence()
+
+    async def held_for() -> timedelta | None:
+        async with shop.adapter.database.transaction(()) as tx:
+            query = "SELECT not_before FROM event_cursors WHERE account_id = $1"
+            until: datetime = await tx.fetchval(query, shop.adapter.account.account_id)
+            return until - tx.real_now if until > tx.real_now + cursor.REST else None
+
+    worker = asyncio.create_task(shop.look())
+    held = await eventually(held_for)
+    assert held is not None
+    assert held <= cursor.LEASE
+    worker.cancel()
+    await asyncio.wait([worker])

@@ -25,6 +25,10 @@ UPDATE event_cursors SET not_before = now() + $3
 FROM due WHERE event_cursors.account_id = due.account_id
 RETURNING event_cursors.account_id, event_cursors.merchant_id, read_up_to, failures, due.rate, due.now AS looked_at
 
+-- name: hold
+-- $1 text: account, $2 interval: lease, real time
+UPDATE event_cursors SET not_before = now() + $2 WHERE account_id = $1
+
 -- name: advance
 -- $1 text: account, $2 timestamptz: read up to, $3 timestamptz: looked at, merchant's time, $4 interval: rest, real
 UPDATE event_cursors SET read_up_to = greatest(read_up_to, $2), looked_at = $3, not_before = now() + $4, failures = 0
