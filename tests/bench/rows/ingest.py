@@ -26,6 +26,7 @@ from ..webhooks import SECRET, charge_failed
 
 OURS, BARE, INSERT = "Recoup's ingest port", "bare ASGI and HMAC", "one INSERT a request"
 CONNECTIONS = 64
+NOBODY = "http://127.0.0.1:9"
 PATH = f"/webhooks/stripe/{ACCOUNT}"
 KEYS = f"bench={b64encode(bytes(range(32))).decode()}"
 TABLE = """
@@ -69,15 +70,17 @@ async def row(place: Place) -> AsyncIterator[Row]:
     await owner.close()
 
 
-async def connect_account(dsn: str, merchant: str = MERCHANT, keys: str = KEYS) -> None:
-    """Store the account whose webhooks come, with a gateway that nobody answers for."""
+async def connect_account(
+    dsn: str, merchant: str = MERCHANT, keys: str = KEYS, base_url: str = NOBODY
+) -> None:
+    """Store the account whose webhooks come, unless told with a gateway that nobody answers for."""
     new = NewAccount(
         account_id=ACCOUNT,
         merchant_id=merchant,
         gateway="stripe",
         name="Bench",
         livemode=False,
-        base_url="http://127.0.0.1:9",
+        base_url=base_url,
         api_version=None,
         collection_paused=None,
         api_key="sk_test_bench_0123456789",
