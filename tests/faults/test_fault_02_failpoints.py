@@ -12,7 +12,7 @@ from tests.conftest import OpenSandbox
 
 from recoup_local.house import ADAPTER, NOTIFIER, PORTAL, SCHEDULER, House
 
-from .load import load
+from .load import RATE, load
 from .rows import SCALE
 from .supervised import supervised
 from .tally import Tally
@@ -129,6 +129,8 @@ async def test_killed_at_every_point_where_they_touch_the_world_they_lose_nothin
     house: House, merchant: OpenSandbox, tally: Tally, tmp_path: Path
 ) -> None:
     times, began = tally.size(PART), time.monotonic()
+    # What a dying adapter misses the gateway brings for three days of the merchant's and lists for thirty, no longer.
+    slowly = RATE / (2 * times)
     for service in WANTED:
         (tmp_path / service).touch()
     among = [] if SCALE else wanted()  # a full run kills wherever anything is passed
@@ -137,7 +139,7 @@ async def test_killed_at_every_point_where_they_touch_the_world_they_lose_nothin
         "FAILPOINTS_EACH": str(times),
         "FAILPOINTS_AMONG": "\n".join(among),
     }
-    async with load(await merchant(), tally.seed, 200 * times) as going:
+    async with load(await merchant(), tally.seed, 200 * times, rate=slowly) as going:
         async with supervised(house, environment=told):
             await all_have_killed(tmp_path, times)
             sys.stdout.write(f"all killed after {time.monotonic() - began:.0f} s\n")
