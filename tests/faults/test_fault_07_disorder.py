@@ -136,6 +136,8 @@ class Told:
         self.ids: dict[str, Counter[str]] = {}
         self._facts: Counter[str] = Counter()
         self._last: dict[tuple[str, bytes | None], str] = {}
+        self._codeless: dict[tuple[str, str | None], str] = {}
+        """Failures without charge and code, by invoice and intent: one that is told again with its code counts so."""
         self.whose: dict[tuple[str, str], str] = {}
         """By topic and charge: who made it, `unknown` where the webhook that says so came later than a join waits."""
 
@@ -149,14 +151,25 @@ class Told:
             fields["invoice"] = {key: value for key, value in fields["invoice"].items() if key not in MOMENT}
         if whose := fields.pop("attributed_to", None):
             self.whose[topic, str(fields["charge_id"])] = whose
-        text = json.dumps({"topic": topic, "time": headers["ce_time"], **fields}, sort_keys=True)
+        without_charge = topic == "payment.failed" and fields["charge_id"] is None
+        when = "" if without_charge else headers["ce_time"]  # its messenger's: no charge says when
+        text = json.dumps({"topic": topic, "time": when, **fields}, sort_keys=True)
         for name in self._own:
             text = text.replace(name, "mine")
         if TOPICS[topic].snapshot:
             self._last[topic, record.key] = text.replace(headers["ce_time"], "")
-        else:
-            self._facts[text] += 1
-            self.ids.setdefault(topic, Counter())[headers["ce_id"]] += 1
+            return
+        if without_charge:
+            which = (fields["invoice"]["invoice_id"], fields["payment_intent_id"])
+            codeless = self._codeless.pop(which, None)
+            if codeless is not None and fields["decline"]["code"] is not None:
+                self._facts[text] += 1
+                self._facts[codeless] -= 1
+                return  # told again, with its code
+            if fields["decline"]["code"] is None:
+                self._codeless[which] = text
+        self._facts[text] += 1
+        self.ids.setdefault(topic, Counter())[headers["ce_id"]] += 1
 
     def alike(self) -> list[str]:
         """Give everything without whose it is, in an order."""
@@ -210,6 +223,7 @@ async def _same_cases(clean: Sandbox, shuffled: Sandbox) -> bool:
 
 
 def _standing(cases: list[dict[str, Any]]) -> dict[str, Any]:
+    """Say how cases stand; where a try waited for the customer no charge says to the second when it failed."""
     said = (
         "state",
         "owed",
@@ -220,4 +234,8 @@ def _standing(cases: list[dict[str, Any]]) -> dict[str, Any]:
         "failed_at",
         "tries_made",
     )
-    return {case["invoice_id"]: {name: case[name] for name in said} for case in cases}
+    return {
+        case["invoice_id"]: {name: case[name] for name in said}
+        | ({"failed_at": ""} if case["decline_code"] == "authentication_required" else {})
+        for case in cases
+    }

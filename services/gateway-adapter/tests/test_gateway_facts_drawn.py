@@ -153,6 +153,22 @@ def test_a_charge_that_turns_up_after_its_failure_was_told_brings_its_code_once(
     assert (with_it.identity, with_it.decline.code) == ("in_1:1:ch_1", "insufficient_funds")
 
 
+def test_that_a_try_waits_for_the_customer_is_told_when_it_is_heard_after_the_failure_once(
+    modern: Any,
+) -> None:
+    failed = modern.event("invoice.payment_failed", modern.invoice())
+    desk = Desk().hear(failed).settle()
+
+    late = modern.event("invoice.payment_action_required", modern.invoice(), created=failed["created"] - 2)
+    desk.hear(late).hear(late)
+
+    without, with_it = desk.of(PaymentFailed)
+    assert (without.identity, without.decline.code) == ("in_1:1", None)
+    assert (with_it.identity, with_it.decline.code) == ("in_1:1:authentication", "authentication_required")
+    assert with_it.decline.requires_authentication
+    assert without.at == with_it.at
+
+
 def test_a_failure_told_with_its_code_is_not_told_again(old: Any) -> None:
     desk = Desk().hear(
         old.event("payment_intent.payment_failed", old.intent(old.charge())),

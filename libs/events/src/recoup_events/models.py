@@ -66,8 +66,8 @@ class CustomerEvent(Event):
 class PaymentFailed(CustomerEvent):
     """A charge failed. Only `nature: renewal` with an invoice opens a case; every one counts towards budgets.
 
-    Told without `decline.code` where the gateway was silent for a day; once more, with an id of its own, when a charge
-    brings the code.
+    Told without `decline.code` where the gateway was silent for a day, or no longer knew; once more, with an id of its
+    own and the same time, when a charge or a later webhook brings the code.
     """
 
     TOPIC = topics.PAYMENT_FAILED

@@ -4,7 +4,7 @@ Promise: a fact is drawn when everything that it says is known, and once; until 
 when it has waited long enough it is told with what is known.
 """
 
-from recoup_gateway_adapter.facts.domain import cards, payments, reversals, settled
+from recoup_gateway_adapter.facts.domain import cards, failures, payments, reversals, settled
 from recoup_gateway_adapter.facts.domain.facts import Circumstances, Consequences, JoinKind
 from recoup_gateway_adapter.facts.domain.records import Key, Kind, Known
 
@@ -18,7 +18,7 @@ def follow(known: Known, concerned: set[Key], circumstances: Circumstances) -> C
         payments.charge(known, record, circumstances, out)
         reversals.refunds(known, record, circumstances, out)
     for name in _sorted(affected, Kind.FAILURE):
-        payments.failure(known, known.failures[name], circumstances, out)
+        failures.failure(known, known.failures[name], circumstances, out)
     for invoice_id in _sorted(affected, Kind.INVOICE):
         settled.invoice(known, known.invoices[invoice_id], circumstances, out)
     for intent_id in _sorted(affected, Kind.INTENT):
@@ -43,12 +43,12 @@ def spread(known: Known, concerned: set[Key]) -> set[Key]:
             charges.add(record.charge_id)
     invoices |= {known.invoice_of(known.charges[name])[1] or "" for name in charges if name in known.charges}
     invoices |= {known.intents[name].invoice_id or "" for name in intents if name in known.intents}
-    failures = {name for name, record in known.failures.items() if record.failed.invoice_id in invoices}
+    collections = {name for name, record in known.failures.items() if record.failed.invoice_id in invoices}
     reversals_ = {name for name, record in known.reversals.items() if record.reversal.charge_id in charges}
     found = (
         (Kind.CHARGE, charges),
         (Kind.INVOICE, invoices),
-        (Kind.FAILURE, failures),
+        (Kind.FAILURE, collections),
         (Kind.REVERSAL, reversals_),
     )
     whole = concerned | {(kind, name) for kind, names in found for name in names}

@@ -1,6 +1,5 @@
-"""Charges and failed collections: which payment failed, which succeeded, whose doing it was."""
+"""Charges: which payment failed, which succeeded, whose doing it was."""
 
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -96,7 +95,7 @@ def _only_mentioned(
     invoice = known.invoices.get(known.invoice_of(record)[1] or "")
     intent = known.intents.get(record.payment_intent_id or "")
     if invoice is not None and invoice.invoice.status is InvoiceStatus.PAID and PAID not in invoice.told:
-        _mark(known, record, SUCCEEDED)
+        mark(known, record, SUCCEEDED)
         out.facts.append(paid(known, invoice, record, SettledBy.CHARGE, circumstances))
     elif intent is not None and intent.charge_id == record.charge_id and (thing := _as_told_by(intent)):
         _tell(known, record, thing, circumstances, out)
@@ -125,10 +124,10 @@ def _tell(
     known: Known, record: ChargeRecord, thing: Charge, circumstances: Circumstances, out: Consequences
 ) -> None:
     if thing.status is ChargeStatus.SUCCEEDED:
-        _mark(known, record, SUCCEEDED)
+        mark(known, record, SUCCEEDED)
         out.facts.append(_succeeded(known, record, thing, circumstances))
         return
-    _mark(known, record, FAILED)
+    mark(known, record, FAILED)
     told_without = [
         failure for failure in known.failures.values() if failure.told and explains(known, failure, record)
     ]
@@ -136,14 +135,15 @@ def _tell(
         told_without[0].charge_id = record.charge_id
         known.touched.add((Kind.FAILURE, told_without[0].failure_id))
         return
-    fact = _failed(known, record, thing, circumstances)
+    fact = failed_charge(known, record, thing, circumstances)
     if fact.nature is FailureNature.UNKNOWN:
-        _mark(known, record, BLIND)
+        mark(known, record, BLIND)
     out.facts.append(fact)
     ask_who(known, fact, out)
 
 
-def _mark(known: Known, record: ChargeRecord, what: str) -> None:
+def mark(known: Known, record: ChargeRecord, what: str) -> None:
+    """Note what of a charge is told."""
     record.told.add(what)
     known.touched.add((Kind.CHARGE, record.charge_id))
 
@@ -167,7 +167,10 @@ def _succeeded(
     )
 
 
-def _failed(known: Known, record: ChargeRecord, thing: Charge, circumstances: Circumstances) -> PaymentFailed:
+def failed_charge(
+    known: Known, record: ChargeRecord, thing: Charge, circumstances: Circumstances
+) -> PaymentFailed:
+    """Give the fact that a charge failed."""
     attributed_to, try_id = attribution(record.charge_id, record.origin, circumstances)
     intent = known.intents.get(record.payment_intent_id or "")
     newest = intent if intent is not None and intent.charge_id == record.charge_id else None
@@ -245,7 +248,7 @@ def attribution(
 
 def _returned(known: Known, record: ChargeRecord, thing: Charge, out: Consequences) -> None:
     """The money had come in and went back with the bank; the charge itself says so."""
-    _mark(known, record, RETURNED)
+    mark(known, record, RETURNED)
     _, invoice_id = known.invoice_of(record)
     invoice = known.invoices.get(invoice_id or "")
     out.facts.append(
@@ -273,9 +276,6 @@ def ask_who(known: Known, fact: PaymentFailed, out: Consequences) -> None:
         out.waits.add(Join(JoinKind.SUBSCRIPTION, subscription))
 
 
-# --- a failed collection ----------------------------------------------------------------------------------
-
-
 def explains(known: Known, failure: FailureRecord, record: ChargeRecord) -> bool:
     """Tell whether this charge is the one that a failed collection speaks of."""
     named = failure.failed.charge_id or failure.charge_id
@@ -289,86 +289,6 @@ def explains(known: Known, failure: FailureRecord, record: ChargeRecord) -> bool
     if failure.origin is not None and record.origin is not None and (failure.origin or record.origin):
         return failure.origin == record.origin
     return abs(failure.at - thing.created_at) <= SAME_TRY
-
-
-def failure(known: Known, record: FailureRecord, circumstances: Circumstances, out: Consequences) -> None:
-    """Tell a failed collection by itself where no charge turns up that explains it."""
-    join = Join(JoinKind.FAILURE, record.failure_id)
-    explaining = [charge for charge in known.charges.values() if explains(known, record, charge)]
-    seen = any(charge.charge is not None and BLIND not in charge.told for charge in explaining)
-    if record.codeless:
-        _tell_its_code(known, record, explaining, circumstances, out)
-    attempt = circumstances.attempts.get(record.origin or "")
-    asked_on_page = record.failed.requires_authentication and attempt is not None and attempt.customer_present
-    if record.told or seen or asked_on_page:
-        out.done.add(join)
-    elif join not in circumstances.settle:
-        out.waits.add(join)
-    else:
-        _tell_without_charge(known, record, circumstances, out)
-        out.done.add(join)
-
-
-def _tell_its_code(
-    known: Known,
-    record: FailureRecord,
-    explaining: list[ChargeRecord],
-    circumstances: Circumstances,
-    out: Consequences,
-) -> None:
-    """Tell a failure again whose decline code was not known, once a charge brings it."""
-    for charge in explaining:
-        if charge.charge is not None and charge.charge.decline.code is not None:
-            record.codeless = False
-            known.touched.add((Kind.FAILURE, record.failure_id))
-            fact = _failed(known, charge, charge.charge, circumstances)
-            identity = f"{record.failure_id}:{charge.charge_id}"
-            out.facts.append(replace(fact, identity=identity, at=record.at))
-            return
-
-
-def _tell_without_charge(
-    known: Known, record: FailureRecord, circumstances: Circumstances, out: Consequences
-) -> None:
-    found = known.invoices.get(record.failed.invoice_id)
-    if found is None:
-        return
-    record.told = True
-    known.touched.add((Kind.FAILURE, record.failure_id))
-    charge_id = record.failed.charge_id
-    blind = charge_id in known.charges and BLIND in known.charges[charge_id].told
-    if charge_id is not None:
-        _mark(known, known.charges.setdefault(charge_id, ChargeRecord(charge_id)), FAILED)
-    invoice = found.invoice
-    intent = _intent_of(known, invoice.invoice_id)
-    decline = (intent.decline if intent else None) or Decline()
-    if record.failed.requires_authentication:
-        decline = replace(
-            decline, code=decline.code or "authentication_required", requires_authentication=True
-        )
-    record.codeless = decline.code is None
-    attributed_to, try_id = attribution(charge_id, record.origin, circumstances)
-    fact = PaymentFailed(
-        identity=record.failure_id if charge_id is None or blind else charge_id,
-        at=record.at,
-        customer_id=invoice.customer_id or GUEST + invoice.invoice_id,
-        nature=nature_of(known, found),
-        invoice=InvoiceRef(invoice.invoice_id, invoice),
-        charge_id=charge_id,
-        payment_intent_id=intent.payment_intent_id if intent else invoice.payment_intent_id,
-        amount=Money(invoice.owed.minor or invoice.due_minor, invoice.owed.currency),
-        instrument=intent.instrument if intent else None,
-        decline=decline,
-        attributed_to=attributed_to,
-        try_id=try_id,
-    )
-    out.facts.append(fact)
-    ask_who(known, fact, out)
-
-
-def _intent_of(known: Known, invoice_id: str) -> IntentRecord | None:
-    mine = [intent for intent in known.intents.values() if intent.invoice_id == invoice_id]
-    return max(mine, key=lambda intent: intent.payment_intent_id, default=None)
 
 
 def paid(

@@ -97,7 +97,9 @@ class FailureRecord:
     origin: str | None = None
     told: bool = False
     codeless: bool = False
-    """Told without a decline code: told again by the charge that brings one, for it may forbid any try."""
+    """Told without a decline code: told again when one is heard of, for it may forbid any try."""
+    told_at: datetime | None = None
+    """The instant that was told; `at` may become earlier when another webhook about the same try is heard."""
     charge_id: str | None = None
     """The charge that turned up after the failure had been told without one."""
 
