@@ -3,7 +3,7 @@
 import json
 import secrets
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -73,7 +73,7 @@ async def _round(house: House, merchant: OpenSandbox, deliveries: int, seed: int
         sys.stdout.write(f"{dict(sent)} of {len(held.bodies)} events\n")
         assert await adapter.webhooks(messy) == await adapter.webhooks(neat) == sorted(held.bodies)
         await adapter.told(neat, messy, within=120 + deliveries / 50)
-        told = await _told(house, began, neat, messy)
+        told = await _told(house, began, _asked(held), neat, messy)
         _each_once(held, told[neat.merchant_id], neat)
         _each_once(held, told[messy.merchant_id], messy)
         neatly, messily = (told[account.merchant_id].whose for account in (neat, messy))
@@ -131,13 +131,14 @@ async def _connected(merchant: OpenSandbox, now: datetime, key: str) -> tuple[Sa
 class Told:
     """What an account's messages became: facts as they stand, snapshots as they stand last."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, asked: set[str]) -> None:
+        self._again = {_id(account, "payment.failed", f"{name}:authentication") for name in asked}
         self._own = {account.account_id, account.merchant_id}
         self.ids: dict[str, Counter[str]] = {}
         self._facts: Counter[str] = Counter()
         self._last: dict[tuple[str, bytes | None], str] = {}
-        self._codeless: dict[tuple[str, str | None], str] = {}
-        """Failures without charge and code, by invoice and intent: one that is told again with its code counts so."""
+        self._codeless: defaultdict[str, list[str]] = defaultdict(list)
+        """Failures without charge and code, by invoice: one that is told again with its code counts so."""
         self.whose: dict[tuple[str, str], str] = {}
         """By topic and charge: who made it, `unknown` where the webhook that says so came later than a join waits."""
 
@@ -160,14 +161,13 @@ class Told:
             self._last[topic, record.key] = text.replace(headers["ce_time"], "")
             return
         if without_charge:
-            which = (fields["invoice"]["invoice_id"], fields["payment_intent_id"])
-            codeless = self._codeless.pop(which, None)
-            if codeless is not None and fields["decline"]["code"] is not None:
+            codeless = self._codeless[fields["invoice"]["invoice_id"]]
+            if headers["ce_id"] in self._again:
+                self._facts[codeless.pop()] -= 1
                 self._facts[text] += 1
-                self._facts[codeless] -= 1
-                return  # told again, with its code
+                return
             if fields["decline"]["code"] is None:
-                self._codeless[which] = text
+                codeless.append(text)
         self._facts[text] += 1
         self.ids.setdefault(topic, Counter())[headers["ce_id"]] += 1
 
@@ -176,8 +176,10 @@ class Told:
         return sorted([*self._facts.elements(), *self._last.values()])
 
 
-async def _told(house: House, began: topic_reader.Place, *accounts: Account) -> dict[str, Told]:
-    told = {account.merchant_id: Told(account) for account in accounts}
+async def _told(
+    house: House, began: topic_reader.Place, asked: set[str], *accounts: Account
+) -> dict[str, Told]:
+    told = {account.merchant_id: Told(account, asked) for account in accounts}
     prefix = topic_reader.prefix_of(house)
     async for record in topic_reader.since(house, began, *_of_the_adapter()):
         merchant_id = json.loads(record.value or b"{}").get("merchant_id")
@@ -192,18 +194,26 @@ def _of_the_adapter() -> Iterator[str]:
             yield name
 
 
-def _each_once(held: Messenger, told: Told, account: Account) -> None:
-    """Each charge that failed or succeeded, and each try that waits for 3-D Secure, is told once, by its fact's id."""
-    asked = {
+def _asked(held: Messenger) -> set[str]:
+    """Name the tries that wait for the customer and have no charge."""
+    return {
         f"{invoice['id']}:{max(1, invoice['attempt_count'])}"
         for invoice in held.objects("invoice.payment_action_required")
         if invoice["charge"] is None
     }
+
+
+def _id(account: Account, event: str, identity: str) -> str:
+    return str(fact_id(account.account_id, event, identity))
+
+
+def _each_once(held: Messenger, told: Told, account: Account) -> None:
+    """Each charge that failed or succeeded, and each try that waits for 3-D Secure, is told once, by its fact's id."""
     for event, wanted in {
-        "payment.failed": {charge["id"] for charge in held.objects("charge.failed")} | asked,
+        "payment.failed": {charge["id"] for charge in held.objects("charge.failed")} | _asked(held),
         "payment.succeeded": {charge["id"] for charge in held.objects("charge.succeeded")},
     }.items():
-        ids = {str(fact_id(account.account_id, event, identity)) for identity in wanted}
+        ids = {_id(account, event, identity) for identity in wanted}
         assert told.ids.get(event, Counter()) == Counter(ids), f"{event} of {account.account_id}"
 
 
