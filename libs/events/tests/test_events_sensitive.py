@@ -5,7 +5,16 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from recoup_events.sensitive import found_in, hidden
+from recoup_events.sensitive import (
+    _CODE,
+    _KEYS,
+    _RUN,
+    _may_hold_code,
+    _may_hold_key,
+    _may_hold_number,
+    found_in,
+    hidden,
+)
 
 NUMBERS = (
     "4242424242424242", "5555555555554444", "2223003122003222", "378282246310005", "36227206271667",
@@ -67,3 +76,18 @@ def test_hidden_is_as_long_as_before_and_hides_all(text: str) -> None:
 @given(st.lists(st.sampled_from([*NUMBERS, "1", " ", "-", "a", "42"]), max_size=12).map("".join))
 def test_nothing_is_left_of_numbers_that_touch(text: str) -> None:
     assert found_in(hidden(text.encode())) is None
+
+
+PIECES = (
+    *(key.decode() for key in _KEYS), "rk_", "(rk_", "network_", "x" * 40, "cvc", "CvV", "csc", "cvn2", "Security",
+    "_code", "4242424242424242", "4242 4242 4242 42", "\\u00a042", "\N{NO-BREAK SPACE}", " ", ":", '"', "1", "987",
+    "c", "v", "n", "s",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+def test_a_first_look_misses_nothing_that_the_second_would_hide(text: str) -> None:
+    raw = text.encode()
+    assert _may_hold_number(raw) or not _RUN.search(raw)
+    assert _may_hold_code(raw) or not _CODE.search(raw)
+    assert _may_hold_key(raw) == any(key in raw for key in _KEYS)

@@ -31,12 +31,17 @@ _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _CODE = re.compile(
     rb"((?:[cC][vV][cCvVnN]2?|[cC][sS][cC]|[sS]ecurity[ _]?[cC]ode)[\"':=# ._\\/|-]{0,6})([0-9]{3,4})(?![0-9])"
 )
-_NEAR = bytes.maketrans(b"123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"000000000abcdefghijklmnopqrstuvwxyz")
-_CALLED = (b"cvc000", b"cvv000", b"cvn000", b"csc000", b"securitycode000")
+_NEAR = bytes.maketrans(b"123456789ABCDEFGHIJKLMNOPQRSTUVWXYZvns", b"000000000abcdefghijklmcopqrctucwxyzccc")
+_CALLED = (b"ccc000", b"cecuritycode000")
+"""Names of check codes before digits, where v, n and s are read as c: one look finds cvc, cvv, cvn and csc."""
+
 _KEY = re.compile(rb"((?:sk|rk|pk)_(?:live|test)_|whsec_|\brk_(?=[A-Za-z0-9_-]{40}))([A-Za-z0-9+/=_-]{8,})")
 _KEYS = (
     b"sk_live_", b"sk_test_", b"rk_live_", b"rk_test_", b"pk_live_", b"pk_test_", b"whsec_", b'"rk_', b" rk_", b"=rk_",
 )  # fmt: skip
+_IN_KEYS = (b"k_live_", b"k_test_", b"whsec_")
+_BEFORE_KEYS = (b'"', b" ", b"=")
+"""Each of `_KEYS` has one of these in it, or is `rk_` after one of those."""
 
 
 def hidden(text: bytes) -> bytes:
@@ -45,7 +50,7 @@ def hidden(text: bytes) -> bytes:
         text = _RUN.sub(lambda run: _without(run[0]), text)
     if _may_hold_code(text):
         text = _CODE.sub(lambda code: code[1] + b"0" * len(code[2]), text)
-    if any(key in text for key in _KEYS):
+    if _may_hold_key(text):
         text = _KEY.sub(lambda key: key[1] + b"0" * len(key[2]), text)
     return text
 
@@ -56,7 +61,7 @@ def found_in(text: bytes) -> str | None:
         return "a card number"
     if _may_hold_code(text) and any(code.strip(b"0") for _, code in _CODE.findall(text)):
         return "a card's check code"
-    if any(key in text for key in _KEYS) and any(key.strip(b"0") for _, key in _KEY.findall(text)):
+    if _may_hold_key(text) and any(key.strip(b"0") for _, key in _KEY.findall(text)):
         return "a secret key"
     return None
 
@@ -69,6 +74,13 @@ def _may_hold_number(text: bytes) -> bool:
 def _may_hold_code(text: bytes) -> bool:
     near = text.translate(_NEAR, b" \"':=#._\\/|-")
     return any(name in near for name in _CALLED)
+
+
+def _may_hold_key(text: bytes) -> bool:
+    """Tell whether one of `_KEYS` is written here. A look for each of them would cost more than all else here."""
+    if any(part in text for part in _IN_KEYS) and any(key in text for key in _KEYS):
+        return True
+    return any(before.endswith(_BEFORE_KEYS) for before in text.split(b"rk_")[:-1])
 
 
 def _without(run: bytes) -> bytes:
