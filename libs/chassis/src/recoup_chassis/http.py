@@ -24,9 +24,14 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """A part that serves one ASGI application on one port."""
+    """A part that serves one ASGI application on one port.
 
-    def __init__(self, app: Any, host: str, port: int, name: str) -> None:
+    Args:
+        proxied: the application reads its caller's address, and a proxy that `FORWARDED_ALLOW_IPS` names (uvicorn's
+            variable) may tell it. Nobody else need believe such a header.
+    """
+
+    def __init__(self, app: Any, host: str, port: int, name: str, *, proxied: bool = False) -> None:
         self.name = name
         self._server = _Server(
             uvicorn.Config(
@@ -39,6 +44,7 @@ class HttpServer:
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=proxied,
                 limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=10,

@@ -147,7 +147,7 @@ async def serve() -> None:
     config = read(Config)
     database = await service.connect(SERVICE, config)
     async with portal_of(config) as portal:
-        server = HttpServer(web(portal), config.bind_address, config.http_port, "http")
+        server = HttpServer(web(portal), config.bind_address, config.http_port, "http", proxied=True)
         await service.serve(
             SERVICE,
             config,
