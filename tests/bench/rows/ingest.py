@@ -25,6 +25,7 @@ from ..report import ROOT
 from ..webhooks import SECRET, charge_failed
 
 OURS, BARE, INSERT = "Recoup's ingest port", "bare ASGI and HMAC", "one INSERT a request"
+GROUPS = "JSON read, one INSERT for all that wait"
 CONNECTIONS = 64
 NOBODY = "http://127.0.0.1:9"
 PATH = f"/webhooks/stripe/{ACCOUNT}"
@@ -38,7 +39,7 @@ CREATE TABLE webhooks_one_by_one (
 
 @asynccontextmanager
 async def row(place: Place) -> AsyncIterator[Row]:
-    """Three servers on the same database server, loaded one at a time by a process of its own."""
+    """Four servers on the same database server, loaded one at a time by a process of its own."""
     requests = place.size(10_000, 200)
     own = await place.database("gateway-adapter")
     await know(own.owner_dsn)
@@ -49,21 +50,26 @@ async def row(place: Place) -> AsyncIterator[Row]:
 
     async def measure(what: str) -> Reading:
         return await _measure(
-            place, what, own.owner_dsn if what == "insert" else own.app_dsn, requests, next(series)
+            place,
+            what,
+            own.owner_dsn if what in {"insert", "groups"} else own.app_dsn,
+            requests,
+            next(series),
         )
 
     yield Row(
         "ingest",
         f"Signed webhooks of {len(charge_failed(1)) / 1000:.1f} kB on {CONNECTIONS} connections, each answered 2xx; "
-        "Recoup's and the one INSERT a request are committed before. Load and server are processes of their own.",
+        "what is stored is committed before. Load and server are processes of their own.",
         "requests/s",
         [
             Side(OURS, lambda: measure("recoup")),
             Side(BARE, lambda: measure("bare")),
             Side(INSERT, lambda: measure("insert")),
+            Side(GROUPS, lambda: measure("groups")),
         ],
         [Goal(OURS, BARE, at_least=0.20), Goal(OURS, INSERT, at_least=2.0)],
-        settings={"requests a run": f"{requests:,}", "connections to the database": "10 of both"},
+        settings={"requests a run": f"{requests:,}", "connections to the database": "10 of all"},
     )
     stored = await owner.fetchval("SELECT count(*) FROM raw_webhooks")
     assert stored >= requests, f"{stored} stored"
