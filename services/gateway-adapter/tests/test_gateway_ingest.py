@@ -62,8 +62,8 @@ def refused(reason: str) -> float:
     return REGISTRY.get_sample_value("recoup_ingest_refused_total", {"reason": reason}) or 0.0
 
 
-async def _serve(adapter: Any, database: Database) -> AsyncIterator[Door]:
-    doors, batches, port = Doors(database, adapter.vault), Batches(database), free_port()
+async def _serve(adapter: Any, database: Database, **batching: Any) -> AsyncIterator[Door]:
+    doors, batches, port = Doors(database, adapter.vault), Batches(database, **batching), free_port()
     part = IngestPort(HttpServer(Ingest(doors, batches), "127.0.0.1", port, "ingest"), batches)
     stopping = asyncio.Event()
     serving = asyncio.create_task(part.serve(stopping))
@@ -228,6 +228,26 @@ async def test_where_the_database_is_away_the_gateway_is_asked_to_come_again(ada
     async for door in _serve(adapter, away):
         assert await door.post(old.failure()[0]) == 503
     away.pool.terminate()
+
+
+async def test_who_translates_is_woken_after_the_commit_of_what_is_new(adapter: Any, old: Any) -> None:
+    event, woken = old.failure()[0], asyncio.Event()
+    async for door in _serve(adapter, adapter.database, stored=woken.set):
+        assert await door.post(event) == 200
+        assert woken.is_set()
+        woken.clear()
+        assert await door.post(event) == 200
+        assert not woken.is_set()
+
+
+async def test_a_commit_that_takes_too_long_is_asked_for_again(adapter: Any, old: Any) -> None:
+    event = old.failure()[0]
+    async for door in _serve(adapter, adapter.database, committed_within=0.3):
+        async with adapter.database.transaction(()) as tx:
+            await tx.execute("LOCK TABLE raw_webhooks IN SHARE MODE")
+            assert await door.post(event) == 503
+        assert await door.post(event) == 200
+        assert await door.stored() == 1
 
 
 def test_a_signature_holds_for_its_own_secret_body_and_scheme_for_300_seconds() -> None:

@@ -39,10 +39,20 @@ class Loop:
     Args:
         once: does it; gives True when there is more to do at once.
         every: how long to rest when there is not.
+        apart: from the beginning of a turn to that of one that it is woken for, at least: what comes meanwhile
+            shares it.
     """
 
-    def __init__(self, name: str, once: Callable[[], Awaitable[bool | None]], *, every: timedelta) -> None:
-        self.name, self._once, self._every = name, once, every.total_seconds()
+    def __init__(
+        self,
+        name: str,
+        once: Callable[[], Awaitable[bool | None]],
+        *,
+        every: timedelta,
+        apart: timedelta = timedelta(0),
+    ) -> None:
+        self.name, self._once = name, once
+        self._every, self._apart = every.total_seconds(), apart.total_seconds()
         self._awake = asyncio.Event()
 
     def wake(self) -> None:
@@ -52,8 +62,10 @@ class Loop:
     async def serve(self, stopping: asyncio.Event) -> None:
         """Do it until stopped; what is retryable is tried again, later and later."""
         pause = BACK_OFF_FROM
+        clock = asyncio.get_running_loop().time
         while not stopping.is_set():
             self._awake.clear()
+            next_turn = clock() + self._apart
             try:
                 more = await self._once()
             except Exception as error:
@@ -66,6 +78,8 @@ class Loop:
             pause = BACK_OFF_FROM
             if not more:
                 await rest_or_wake(stopping, self._awake, self._every)
+                if (early := next_turn - clock()) > 0:
+                    await rest(stopping, early)
 
 
 async def rest(stopping: asyncio.Event, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """The composition root: the only module that knows all rooms."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from fastapi import APIRouter
@@ -37,6 +37,8 @@ NAME = "gateway-adapter"
 CONNECTIONS = 24
 
 LOOK_FOR_WEBHOOKS = timedelta(milliseconds=50)
+WEBHOOKS_GATHER = timedelta(milliseconds=25)
+"""Between two translations; our own ingest port wakes the next, so that the look is for what others let in."""
 LOOK_FOR_JOINS = timedelta(milliseconds=200)
 
 
@@ -52,16 +54,20 @@ def parts_of(config: Config, database: Database, session: Http) -> Sequence[Part
     """Give what runs beside consumers and relay."""
     vault = Vault.parse(config.sealing_keys)
     doors = Doors(database, vault)
+    translation = Translation(database)
+    translating = Loop("translation", translation.once, every=LOOK_FOR_WEBHOOKS, apart=WEBHOOKS_GATHER)
     return [
-        *_ingest(config, database, doors),
+        *_ingest(config, database, doors, translating.wake),
+        translating,
+        Loop("translation-measures", translation.measure, every=timedelta(seconds=5)),
         *_facts(config, database, vault, session),
         *_charging(config, database, vault, session),
         *_internal(config, database, vault, doors, session),
     ]
 
 
-def _ingest(config: Config, database: Database, doors: Doors) -> list[Part]:
-    batches = Batches(database)
+def _ingest(config: Config, database: Database, doors: Doors, stored: Callable[[], None]) -> list[Part]:
+    batches = Batches(database, stored)
     server = HttpServer(Ingest(doors, batches), config.bind_address, config.ingest_port, "ingest")
     return [
         IngestPort(server, batches),
@@ -70,13 +76,10 @@ def _ingest(config: Config, database: Database, doors: Doors) -> list[Part]:
 
 
 def _facts(config: Config, database: Database, vault: Vault, session: Http) -> list[Part]:
-    translation = Translation(database)
     patience = timedelta(seconds=config.join_patience_seconds)
     joining = Joining(database, vault, session, patience)
     cursor = EventCursor(database, vault, session)
     return [
-        Loop("translation", translation.once, every=LOOK_FOR_WEBHOOKS),
-        Loop("translation-measures", translation.measure, every=timedelta(seconds=5)),
         Loop("joining", joining.once, every=LOOK_FOR_JOINS),
         Loop("event-cursor", cursor.once, every=timedelta(seconds=1)),
     ]
