@@ -2,12 +2,13 @@
 
 import asyncio
 import socket
+from typing import Any
 
 import aiohttp
 import pytest
 from hypothesis import given, strategies as st
 
-from recoup_chassis.http import HttpServer, caller_of, callers_from, operations
+from recoup_chassis.http import HttpServer, answer, caller_of, callers_from, operations
 from recoup_local.pytest_plugin import eventually
 
 from .conftest import running
@@ -50,6 +51,19 @@ async def test_a_port_that_is_taken_is_said() -> None:
         server = HttpServer(operations({}), "127.0.0.1", port, "operations")
         with pytest.raises(RuntimeError, match=f"operations can't listen on port {port}"):
             await server.serve(asyncio.Event())
+
+
+@pytest.mark.parametrize(("proxied", "caller"), [(False, "127.0.0.1"), (True, "192.0.2.1")])
+async def test_a_forwarded_address_is_believed_only_where_one_is_read(*, proxied: bool, caller: str) -> None:
+    async def who(scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, 200, scope["client"][0].encode())
+
+    port = free_port()
+    url, headers = f"http://127.0.0.1:{port}/", {"X-Forwarded-For": "192.0.2.1"}
+    async with running(HttpServer(who, "127.0.0.1", port, "who", proxied=proxied)):
+        await eventually(lambda: _listens(port))
+        async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
+            assert await response.text() == caller
 
 
 def test_a_caller_is_known_by_its_secret() -> None:
