@@ -90,15 +90,15 @@ def _commits_itself(connection: asyncpg.Connection, query: str, *_: object) -> b
 
 
 def _publishing(passed: Passed) -> None:
-    original = aiokafka.AIOKafkaProducer.send
+    original = aiokafka.AIOKafkaProducer.send_batch
 
-    async def send(self: Any, topic: str, *arguments: Any, **named: Any) -> Any:
+    async def send(self: Any, batch: Any, topic: str, **named: Any) -> Any:
         passed(f"publish.before {topic}")
-        acknowledged = await original(self, topic, *arguments, **named)
+        acknowledged = await original(self, batch, topic, **named)
         acknowledged.add_done_callback(lambda _: passed(f"publish.after {topic}"))
         return acknowledged
 
-    aiokafka.AIOKafkaProducer.send = send
+    aiokafka.AIOKafkaProducer.send_batch = send
 
 
 def _requests(passed: Passed) -> None:

@@ -100,6 +100,20 @@ class Database(postgres.Database):
 
 
 @dataclass
+class Batch:
+    """Records of one partition on their way."""
+
+    records: list[tuple[bytes, bytes | None, list[tuple[str, bytes]]]] = field(default_factory=list)
+
+    def append(
+        self, *, timestamp: None, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]
+    ) -> bool:
+        """Add a record."""
+        self.records.append((key, value, headers))
+        return timestamp is None
+
+
+@dataclass
 class Bus:
     """Topics in memory. Order holds within a partition, unless a world shuffles."""
 
@@ -107,27 +121,21 @@ class Bus:
     logs: dict[TopicPartition, list[Any]] = field(default_factory=lambda: defaultdict(list))
     committed: dict[tuple[str, TopicPartition], int] = field(default_factory=lambda: defaultdict(int))
 
-    async def send(
-        self, topic: str, *, value: bytes, key: bytes, partition: int, headers: list[tuple[str, bytes]]
-    ) -> "asyncio.Future[None]":
-        """Append a record, acknowledged at once."""
+    def create_batch(self) -> "Batch":
+        """Give an empty batch, which is never full."""
+        return Batch()
+
+    async def send_batch(self, batch: "Batch", topic: str, *, partition: int) -> "asyncio.Future[None]":
+        """Append a batch's records, acknowledged at once."""
         log = self.logs[TopicPartition(topic, partition)]
-        log.append(
-            ConsumerRecord(
-                topic,
-                partition,
-                len(log),
-                0,
-                0,
-                key,
-                value,
-                None,
-                len(key),
-                len(value or b""),
-                tuple(headers),
+        for key, value, headers in batch.records:
+            size = len(value or b"")
+            log.append(
+                ConsumerRecord(
+                    topic, partition, len(log), 0, 0, key, value, None, len(key), size, tuple(headers)
+                )
             )
-        )
-        self.practice.may_crash("after a record was published")
+            self.practice.may_crash("after a record was published")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done

@@ -6,10 +6,12 @@ they were written. One relay holds a bucket at a time, by an advisory lock of a 
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from recoup_chassis.config import ServiceConfig
 from recoup_chassis.errors import Retryable, is_retryable
@@ -20,6 +22,10 @@ from recoup_chassis.telemetry import EVENTS_RELAYED, OUTBOX_AGE, QUARANTINE_HELD
 
 AT_ONCE = 2000
 """Events read, published and forgotten together."""
+
+IN_A_ROW = 20
+"""Portions relayed one above the other before the outbox is read from its beginning again, for events whose transaction
+was longer under way than that of a later one."""
 
 ACKNOWLEDGED_WITHIN = 30.0
 """Seconds; then the producer is given up, its sender first, and a new one starts."""
@@ -111,26 +117,70 @@ class Relay:
                 self._acquired.add(bucket)
 
     async def _relay_some(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> bool:
-        rows = await connection.fetch(sql.next_events, sorted(self._acquired), AT_ONCE)
-        if not rows:
-            return False
-        prefix = self._config.kafka_topic_prefix
+        """Relay what is waiting, at most so many portions; tell whether there may be more.
+
+        While the broker takes a portion in, the one before it is forgotten and the one after it is read. That one is
+        handed over only when all of this one is acknowledged, which keeps the order whatever fails.
+        """
+        portion = await self._read(connection, above=0)
+        acknowledged: list[asyncpg.Record] = []
+        for left in reversed(range(IN_A_ROW)):
+            publishing = asyncio.create_task(self._publish(producer, portion))
+            try:
+                await self._forget(connection, acknowledged)
+                if full := len(portion) == AT_ONCE and left:
+                    following = await self._read(connection, above=portion[-1]["outbox_id"])
+                await publishing
+            finally:
+                publishing.cancel()
+            acknowledged = portion
+            if not full:
+                break
+            portion = following
+        await self._forget(connection, acknowledged)
+        return len(portion) == AT_ONCE
+
+    async def _read(self, connection: asyncpg.Connection, *, above: int) -> list[asyncpg.Record]:
+        return list(await connection.fetch(sql.next_events, sorted(self._acquired), above, AT_ONCE))
+
+    async def _publish(self, producer: AIOKafkaProducer, rows: list[asyncpg.Record]) -> None:
         async with asyncio.timeout(ACKNOWLEDGED_WITHIN):
             acknowledgements = [
-                await producer.send(
-                    prefix + row["topic"],
-                    value=row["value"],
-                    key=row["key"],
-                    partition=row["partition"],
-                    headers=_headers(row["headers"]),
-                )
-                for row in rows
+                await producer.send_batch(batch, self._config.kafka_topic_prefix + topic, partition=partition)
+                for topic, partition, batch in _batches(producer, rows)
             ]
             await asyncio.gather(*acknowledgements)
+
+    async def _forget(self, connection: asyncpg.Connection, rows: list[asyncpg.Record]) -> None:
+        if not rows:
+            return
         await connection.execute(sql.forget_events, [row["outbox_id"] for row in rows])
         for topic, relayed in Counter(row["topic"] for row in rows).items():
             EVENTS_RELAYED.labels(topic).inc(relayed)
-        return len(rows) == AT_ONCE
+
+
+def _batches(
+    producer: AIOKafkaProducer, rows: list[asyncpg.Record]
+) -> Iterator[tuple[str, int, BatchBuilder]]:
+    """Give the events as the batches of their partitions, each in order: a third of sending them one by one."""
+    filling: dict[tuple[str, int], BatchBuilder] = {}
+    for row in rows:
+        where = (row["topic"], row["partition"])
+        batch = filling.get(where)
+        if batch is None or not _added(batch, row):
+            if batch is not None:
+                yield *where, batch
+            batch = filling[where] = producer.create_batch()
+            _added(batch, row)
+    for where, batch in filling.items():
+        yield *where, batch
+
+
+def _added(batch: BatchBuilder, row: asyncpg.Record) -> bool:
+    """Add an event, unless the batch is full; an empty one takes any."""
+    headers = _headers(row["headers"])
+    added = batch.append(timestamp=None, key=row["key"], value=row["value"], headers=headers)
+    return added is not None
 
 
 def _headers(flat: list[str]) -> list[tuple[str, bytes]]:

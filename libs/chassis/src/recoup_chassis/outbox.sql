@@ -6,9 +6,9 @@ SELECT buckets FROM relay_buckets
 SELECT pg_try_advisory_lock(7263052, $1)
 
 -- name: next_events
--- $1 int[]: buckets that this relay holds, $2 int: how many at the most
+-- $1 int[]: buckets that this relay holds, $2 bigint: those above this id, $3 int: how many at the most
 SELECT outbox_id, topic, partition, key, headers, value FROM outbox
-WHERE bucket = ANY ($1) ORDER BY outbox_id LIMIT $2
+WHERE bucket = ANY ($1) AND outbox_id > $2 ORDER BY outbox_id LIMIT $3
 
 -- name: forget_events
 -- $1 bigint[]: what the broker has acknowledged
