@@ -10,7 +10,7 @@ import pytest
 from recoup_chassis import clocks
 from recoup_chassis.errors import Unprocessable
 from recoup_chassis.postgres import Tx
-from recoup_chassis.timers import Dispatcher, NewTimer, Timer, arm, disarm
+from recoup_chassis.timers import AT_ONCE, Dispatcher, NewTimer, Timer, arm, disarm
 from recoup_events.models import SettingsChanged
 from recoup_events.values import fact_id
 from recoup_local.pytest_plugin import eventually
@@ -148,6 +148,19 @@ async def test_when_more_is_due_than_one_batch_takes_merchants_take_turns(bench:
     while await fired.dispatcher.fire():
         pass
     assert sorted(fired.subjects) == sorted(["small", "its own", *(t.subject for t in crowd)])
+
+
+async def test_batches_side_by_side_fire_each_timer_of_a_customer_once(bench: Bench) -> None:
+    await set_clocks(bench, live_merchant("m1"))
+    now = datetime.now(UTC)
+    crowd = [NewTimer("m1", f"c{n % 300}", "step", f"s{n}", now - timedelta(hours=1)) for n in range(1300)]
+    await armed(bench, *crowd)
+    fired = Fired(bench)
+    assert await fired.dispatcher.fire() is True
+    assert len(fired.subjects) > AT_ONCE
+    while await fired.dispatcher.fire():
+        pass
+    assert sorted(fired.subjects) == sorted(timer.subject for timer in crowd)
 
 
 async def test_a_refused_timer_is_set_aside_and_holds_its_customer(bench: Bench) -> None:

@@ -89,7 +89,9 @@ class Crowd:
         self._merchants: deque[tuple[int, str]] = deque()
         self._known_until = 0.0
 
-    async def due(self, connection: "asyncpg.pool.PoolConnectionProxy[Any]") -> list["asyncpg.Record"]:
+    async def due(
+        self, connection: "asyncpg.pool.PoolConnectionProxy[Any]", in_hand: Sequence[int]
+    ) -> list["asyncpg.Record"]:
         """Give what is due next: as much of each merchant's as of any other's, the earliest first."""
         if not self._merchants or time.monotonic() > self._known_until:
             rows = await connection.fetch(sql.crowd, self._kinds)
@@ -97,7 +99,7 @@ class Crowd:
             self._known_until = time.monotonic() + CROWD_KNOWN_FOR
         turns = [self._merchants.popleft() for _ in range(min(AT_ONCE, len(self._merchants)))]
         each = AT_ONCE // max(len(turns), 1)
-        due = await connection.fetch(sql.due_in_turn, *columns(turns, 2), self._kinds, each)
+        due = await connection.fetch(sql.due_in_turn, *columns(turns, 2), self._kinds, each, in_hand)
         taken = Counter((row["clock_id"], row["merchant_id"]) for row in due)
         self._merchants.extend(turn for turn in turns if taken[turn] == each)
         return due
@@ -118,15 +120,38 @@ class Dispatcher:
         self.serve = self._loop.serve
 
     async def fire(self) -> bool:
-        """Fire one batch of what is due; tell whether it fired, so that there may be more."""
+        """Fire one batch of what is due; tell whether it fired, so that there may be more.
+
+        Where it is full the next one is fired beside it: Postgres works on the one while Python works on the other.
+        """
+        due = await self._due(())
+        if not due:
+            return False
+        if len(due) < AT_ONCE:
+            return await self._act(due) > 0
+        in_hand = [row["timer_id"] for row in due]
+        both = await asyncio.gather(self._act(due), self._fire_beside(in_hand), return_exceptions=True)
+        for fired in both:
+            if isinstance(fired, BaseException):
+                raise fired
+        return any(both)
+
+    async def _fire_beside(self, in_hand: Sequence[int]) -> int:
+        due = await self._due(in_hand)
+        return await self._act(due) if due else 0
+
+    async def _due(self, in_hand: Sequence[int]) -> list[asyncpg.Record]:
+        """Give what is due but for those in hand; wake when the next is, if none is now."""
         async with self._database.pool.acquire(timeout=10) as connection:
-            coming = await connection.fetch(sql.look, self._kinds, AT_ONCE, POLL.total_seconds())
+            coming = await connection.fetch(sql.look, self._kinds, AT_ONCE, POLL.total_seconds(), in_hand)
             due = [row for row in coming if not row["due_in"]]
             if len(due) == AT_ONCE:
-                due = await self._crowd.due(connection)
+                due = await self._crowd.due(connection, in_hand)
         if not due:
             self._wake_for(coming)
-            return False
+        return due
+
+    async def _act(self, due: Sequence[asyncpg.Record]) -> int:
         try:
             fired = await self._in_one_transaction(due, self._all_at_once)
         except Exception as error:
@@ -134,7 +159,7 @@ class Dispatcher:
                 raise
             fired = await self._in_one_transaction(due, self._one_by_one)
         TIMERS_FIRED.labels(self.name).inc(fired)
-        return fired > 0
+        return fired
 
     def _wake_for(self, coming: Sequence[asyncpg.Record]) -> None:
         """Look again the very moment that the next one is due."""

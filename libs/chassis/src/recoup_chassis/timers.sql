@@ -14,8 +14,9 @@ WHERE timers.merchant_id = gone.merchant_id AND timers.subject = gone.subject
   AND ($3::text[] IS NULL OR timers.kind = ANY ($3))
 
 -- name: look
--- $1 text[]: kinds, $2 int: how many at the most, $3 float8: real seconds to look ahead; gives what is due, and what
--- comes due within them, with the real seconds until then. The bound is stable, as an index needs it.
+-- $1 text[]: kinds, $2 int: how many at the most, $3 float8: real seconds to look ahead, $4 bigint[]: timers in hand;
+-- gives what else is due, and what comes due within them, with the real seconds until then. The bound is stable, as an
+-- index needs it.
 SELECT timer.*
 FROM (
     SELECT clock_id, rate, origin_merchant + (statement_timestamp() - origin_real) * rate AS at FROM clocks
@@ -26,7 +27,7 @@ LATERAL (
            AS due_in
     FROM timers
     WHERE timers.clock_id = clock.clock_id AND timers.due_at <= clock.at + make_interval(secs => $3 * clock.rate)
-      AND timers.kind = ANY ($1)
+      AND timers.kind = ANY ($1) AND timers.timer_id <> ALL ($4)
     ORDER BY timers.due_at LIMIT $2
 ) AS timer
 LIMIT $2
@@ -60,7 +61,8 @@ LATERAL (
 ORDER BY merchant.at - first.due_at DESC
 
 -- name: due_in_turn
--- $1 bigint[]: clocks, $2 text[]: merchants, in pairs, $3 text[]: kinds, $4 int: how many of each merchant at the most
+-- $1 bigint[]: clocks, $2 text[]: merchants, in pairs, $3 text[]: kinds, $4 int: how many of each merchant at the most,
+-- $5 bigint[]: timers in hand, left out
 SELECT timer.* FROM (
     SELECT clock_id, merchant_id, origin_merchant + (statement_timestamp() - origin_real) * rate AS at
     FROM unnest($1::bigint[], $2::text[]) AS turn (clock_id, merchant_id) JOIN clocks USING (clock_id)
@@ -69,6 +71,7 @@ LATERAL (
     SELECT clock_id, timer_id, merchant_id, customer_id, due_at FROM timers
     WHERE timers.clock_id = turn.clock_id AND timers.merchant_id = turn.merchant_id
       AND timers.due_at <= turn.at AND timers.kind = ANY ($3)
+      AND timers.timer_id <> ALL ($5)
     ORDER BY timers.due_at LIMIT $4
 ) AS timer
 
