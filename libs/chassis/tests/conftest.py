@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 
 from recoup_chassis import clocks
 from recoup_chassis.config import ServiceConfig
-from recoup_chassis.kafka import Consumers, Handler
+from recoup_chassis.kafka import Consumers, Handler, Subscription
 from recoup_chassis.outbox import OutboxWatch, Relay
 from recoup_chassis.postgres import Database, Tx
 from recoup_chassis.process import Part
@@ -111,10 +111,13 @@ class Bench:
             prefix + topic, value=value, key=b"k", partition=partition, headers=headers
         )
 
-    def member(self, handler: Handler = count_failures) -> Consumers:
+    def member(self, handler: Handler | Subscription = count_failures) -> Consumers:
         """Another member of the group."""
         config = self.config.model_copy(update={"replica": str(next(self._replicas))})
-        table: dict[type[Event], Handler] = {PaymentFailed: handler, SettingsChanged: clocks.settings_changed}
+        table: dict[type[Event], Handler | Subscription] = {
+            PaymentFailed: handler,
+            SettingsChanged: clocks.settings_changed,
+        }
         return Consumers(
             self.database, config, service="tally", subscriptions=table, watch=OutboxWatch(self.database)
         )

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from recoup_chassis.errors import Unprocessable
-from recoup_chassis.kafka import Consumers
+from recoup_chassis.kafka import Consumers, Subscription
 from recoup_chassis.postgres import KEEPALIVES, Tx
 from recoup_events.envelope import write
 from recoup_events.models import PaymentFailed
@@ -78,6 +78,33 @@ async def test_a_rebalance_in_mid_batch_runs_nothing_twice(bench: Bench) -> None
             await eventually(lambda: _all_committed(bench, 200))
     assert handled
     assert await bench.tally() == 200
+
+
+async def test_two_members_of_one_process_share_a_topic_and_count_each_failure_once(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    await bench.send(*[failure("m1", f"c{n % 90}", n) for n in range(1300)])
+    member = bench.member(Subscription(count_failures, members=2))
+    async with running(member):
+        await eventually(lambda: _counted(bench, 1300))
+        await eventually(lambda: _all_committed(bench, 1300))
+        held = [s.consumer.assignment() for s in member._subscribers if s.topic.name == "payment.failed"]
+        assert sorted(map(len, held)) == [6, 6]
+    assert await bench.tally() == 1300
+
+
+async def test_two_members_of_one_process_count_their_refusals_together(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+
+    async def broken(batch: Sequence[PaymentFailed], tx: Tx) -> None:
+        raise Unprocessable("bad_deploy")
+
+    member = bench.member(Subscription(broken, members=2))
+    async with running(member):
+        await eventually(lambda: _no_problem(member))
+        await bench.send(*[failure("m1", f"c{n}") for n in range(21)])
+        await eventually(lambda: _problem_says(member, "payment.failed stopped"))
+    async with running(bench.member()):
+        await eventually(lambda: _counted_or_held(bench, 21))
 
 
 async def test_poison_goes_to_quarantine_with_its_reason_and_the_partition_goes_on(bench: Bench) -> None:

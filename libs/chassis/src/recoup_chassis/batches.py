@@ -54,10 +54,15 @@ Handler = Callable[[Any, Tx], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Subscription:
-    """What is done with a type of event. `erased` is given the tombstones of a snapshot, where it matters."""
+    """What is done with a type of event.
+
+    `erased` is given the tombstones of a snapshot, where it matters. `members`: how many members of the group one
+    process has. While one's transaction is in Postgres' hands, another's records are in Python's.
+    """
 
     handler: Handler
     erased: Handler | None = None
+    members: int = 1
 
 
 class _Stop(Exception):
@@ -82,6 +87,7 @@ class Subscriber:
 
     Args:
         bears: refusals by the handler within a minute; one more stops the topic: a bad deploy must not empty it.
+        refusals: when they were, on the monotonic clock; the members of one process count them together.
     """
 
     def __init__(
@@ -92,11 +98,12 @@ class Subscriber:
         watch: OutboxWatch,
         *,
         bears: int,
+        refusals: deque[float] | None = None,
     ) -> None:
         self.event, self.topic = event, event.TOPIC
         self._subscription, self._database, self._watch = subscription, database, watch
         self._bears = bears
-        self._refusals: deque[float] = deque()
+        self._refusals: deque[float] = deque() if refusals is None else refusals
         self._done: dict[TopicPartition, int] = {}
         self.stopping = asyncio.Event()
         self.idle = asyncio.Event()

@@ -5,6 +5,7 @@ sees a header, nothing is replied to, reading starts at the earliest record, gro
 """
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,18 +66,28 @@ class Consumers:
         self._subscribers: list[Subscriber] = []
         for event, done in subscriptions.items():
             subscription = done if isinstance(done, Subscription) else Subscription(done)
-            subscriber = Subscriber(event, subscription, database, watch, bears=config.refusals_a_minute)
-            self._subscribe(subscriber)
+            refusals: deque[float] = deque()
+            for member in range(subscription.members):
+                subscriber = Subscriber(
+                    event,
+                    subscription,
+                    database,
+                    watch,
+                    bears=config.refusals_a_minute,
+                    refusals=refusals,
+                )
+                self._subscribe(subscriber, member)
 
-    def _subscribe(self, subscriber: Subscriber) -> None:
+    def _subscribe(self, subscriber: Subscriber, member: int) -> None:
         group = f"{self._group}.{subscriber.topic.name}"
+        replica = f"{self._config.replica}.{member}" if member else self._config.replica
         registered = self._broker.subscriber(
             self._config.kafka_topic_prefix + subscriber.topic.name,
             batch=True,
             max_records=AT_ONCE,
             batch_timeout_ms=WAIT_MS,
             group_id=group,
-            group_instance_id=f"{group}.{self._config.replica}",
+            group_instance_id=f"{group}.{replica}",
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
@@ -109,8 +120,11 @@ class Consumers:
 
     async def _watch_lag(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
+            lag: Counter[str] = Counter()
             for subscriber in self._subscribers:
-                CONSUMER_LAG.labels(subscriber.topic.name).set(subscriber.lag())
+                lag[subscriber.topic.name] += subscriber.lag()
+            for topic, records in lag.items():
+                CONSUMER_LAG.labels(topic).set(records)
             await rest(stopping, 2.0)
 
     async def problem(self) -> str | None:
@@ -120,11 +134,13 @@ class Consumers:
             for subscriber in self._subscribers
             if subscriber.stopped_because
         ]
-        found += [
-            f"{subscriber.topic.name} holds no partition"
+        holding = {
+            subscriber.topic.name
             for subscriber in self._subscribers
-            if subscriber.consumer is None or not subscriber.consumer.assignment()
-        ]
+            if subscriber.consumer is not None and subscriber.consumer.assignment()
+        }
+        topics = dict.fromkeys(subscriber.topic.name for subscriber in self._subscribers)
+        found += [f"{topic} holds no partition" for topic in topics if topic not in holding]
         return "; ".join(found) or None
 
 

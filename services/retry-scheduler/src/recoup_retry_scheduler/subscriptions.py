@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from recoup_chassis.kafka import Handler
+from recoup_chassis.kafka import Handler, Subscription
 from recoup_events import models as m
 from recoup_retry_scheduler.cases import handlers
 
-SUBSCRIPTIONS: Mapping[type[m.Event], Handler] = {
-    m.PaymentFailed: handlers.payment_failed,
+SUBSCRIPTIONS: Mapping[type[m.Event], Handler | Subscription] = {
+    m.PaymentFailed: Subscription(handlers.payment_failed, members=2),
     m.PaymentSucceeded: handlers.payment_succeeded,
     m.PaymentReversed: handlers.payment_reversed,
     m.CardUpdated: handlers.card_updated,

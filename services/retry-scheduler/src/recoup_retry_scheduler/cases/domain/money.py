@@ -3,7 +3,7 @@
 Promise: nothing here depends on the order in which facts came.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,9 +33,11 @@ class Money:
 
 
 def money_of(
-    successes: Iterable[Succeeded], reversals: Iterable[Reversed], owed: int, currency: str
+    successes: Sequence[Succeeded], reversals: Sequence[Reversed], owed: int, currency: str
 ) -> Money:
     """Add up an invoice. A success without a charge (out of band, a credit) settles all that is owed."""
+    if not successes and not reversals:
+        return Money(gross=0, net=0, owed=owed, last=None, returned_at=None, taken_back=None)
     charges = _once(successes)
     back = list({reversal.fact_id: reversal for reversal in reversals}.values())
     gross = net = 0
