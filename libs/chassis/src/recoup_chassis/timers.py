@@ -89,11 +89,16 @@ class Crowd:
         self._merchants: deque[tuple[int, str]] = deque()
         self._known_until = 0.0
 
+    @property
+    def is_known(self) -> bool:
+        """Whether there was more than one batch takes a moment ago, and whose it was."""
+        return bool(self._merchants) and time.monotonic() <= self._known_until
+
     async def due(
         self, connection: "asyncpg.pool.PoolConnectionProxy[Any]", in_hand: Sequence[int]
     ) -> list["asyncpg.Record"]:
         """Give what is due next: as much of each merchant's as of any other's, the earliest first."""
-        if not self._merchants or time.monotonic() > self._known_until:
+        if not self.is_known:
             rows = await connection.fetch(sql.crowd, self._kinds)
             self._merchants = deque((row["clock_id"], row["merchant_id"]) for row in rows)
             self._known_until = time.monotonic() + CROWD_KNOWN_FOR
@@ -143,6 +148,8 @@ class Dispatcher:
     async def _due(self, in_hand: Sequence[int]) -> list[asyncpg.Record]:
         """Give what is due but for those in hand; wake when the next is, if none is now."""
         async with self._database.pool.acquire(timeout=10) as connection:
+            if self._crowd.is_known and (due := await self._crowd.due(connection, in_hand)):
+                return due
             coming = await connection.fetch(sql.look, self._kinds, AT_ONCE, POLL.total_seconds(), in_hand)
             due = [row for row in coming if not row["due_in"]]
             if len(due) == AT_ONCE:
