@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from recoup_chassis import inbox
-from recoup_chassis.batches import customers_of
+from recoup_chassis.batches import Subscription, customers_of
 from recoup_chassis.postgres import Database
 from recoup_chassis.timers import Dispatcher
 from recoup_events import models as m
@@ -176,7 +176,8 @@ class Merchant:
             fresh = events if events[0].TOPIC.snapshot else await inbox.unseen(tx, events)
             await tx.lock_customers(customers_of(fresh))
             if fresh:
-                handler = SUBSCRIPTIONS[type(events[0])]
+                done = SUBSCRIPTIONS[type(events[0])]
+                handler = done.handler if isinstance(done, Subscription) else done
                 await handler(fresh, tx)
 
     async def go(self, **span: float) -> None:
