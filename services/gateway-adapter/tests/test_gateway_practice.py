@@ -59,6 +59,11 @@ class Shop:
                 return found[::-1]
             after = f"&starting_after={found[-1]['id']}"
 
+    async def name_a_customer(self, name: str) -> None:
+        """Make a customer of this name, as the merchant would."""
+        async with self._session.post(f"{self.practice.url}/v1/customers", data={"name": name}) as answer:
+            assert answer.status == 200
+
     async def break_record(self, object_id: str) -> None:
         """Spoil what is remembered of an object, so that whoever reads it stumbles."""
         merchant, account = self.adapter.account.merchant_id, self.adapter.account.account_id
@@ -120,6 +125,24 @@ async def test_looking_again_finds_nothing_new(shop: Shop) -> None:
     await shop.adapter.join()
 
     assert [event.id for event in await shop.adapter.announced()] == before
+
+
+async def test_what_a_customer_typed_into_a_name_is_stored_from_the_list_without_their_card_number(
+    shop: Shop,
+) -> None:
+    await shop.look()
+    await shop.name_a_customer("Ada 4242 4242 4242 4242 cvc 737")
+
+    await shop.look()
+
+    account, query = (
+        shop.adapter.account.account_id,
+        "SELECT count(*) FROM raw_webhooks WHERE account_id = $1",
+    )
+    assert (
+        await shop.adapter.count(f"{query} AND body LIKE $2", account, b"%4000 0000 0000 0000 cvc 000%") == 1
+    )
+    assert await shop.adapter.count(f"{query} AND body LIKE $2", account, b"%4242%") == 0
 
 
 @pytest.mark.parametrize("only", ["charge.failed", "invoice.payment_failed", "payment_intent.payment_failed"])

@@ -1,11 +1,12 @@
 """The event cursor: once an hour of the merchant's time, read the gateway's own event list from where we left off.
 
 Promise: a webhook that never came is found here; the list is read to its end before the cursor moves, and what was
-known already changes nothing, because list and webhooks are stored by the same key.
+known already changes nothing, because list and webhooks are stored by the same key. Nearly all of a list is known, so
+that is asked first; what is not known is hidden before anything else is done with it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from recoup_gateway_adapter.accounts import store as accounts
 from recoup_gateway_adapter.accounts.domain import Account
 from recoup_gateway_adapter.accounts.sealing import Vault
 from recoup_gateway_adapter.facts import metrics
-from recoup_gateway_adapter.gateways.stripe.client import Answered, Http, StripeClient
+from recoup_gateway_adapter.gateways.stripe.client import Answered, Http, Json, StripeClient
 from recoup_gateway_adapter.gateways.stripe.events import Envelope, envelope_of
 from recoup_gateway_adapter.ingest import store as ingest
 from recoup_gateway_adapter.ingest.domain import BODY_BYTES, Webhook
@@ -88,9 +89,7 @@ class EventCursor:
         up_to, after = since, None
         for _ in range(MOST_PAGES):
             await self._hold(account)
-            page = await client.request(
-                "GET", "/v1/events", [*form, ("starting_after", after)] if after else form
-            )
+            page = await client.events([*form, ("starting_after", after)] if after else form)
             if not isinstance(page, Answered) or not page.ok:
                 why = page.code if isinstance(page, Answered) else page.why
                 log.warning("cursor.unanswered", account=account.account_id, why=why)
@@ -99,29 +98,47 @@ class EventCursor:
             events = (
                 [event for event in listed if isinstance(event, dict)] if isinstance(listed, list) else []
             )
-            webhooks = [found for event in events if (found := _webhook(account, event)) is not None]
-            if webhooks:
-                added = await ingest.store(self._database, webhooks)
-                metrics.EVENTS_LISTED.labels("missed").inc(added)
-                metrics.EVENTS_LISTED.labels("known").inc(len(webhooks) - added)
-                up_to = max(up_to, *(webhook.event_at for webhook in webhooks))
+            ours = [(found, event) for event in events if (found := _let_in(account, event)) is not None]
+            if ours:
+                await self._store_missed(account, ours)
+                up_to = max(up_to, *(envelope.at for envelope, _ in ours))
             after = events[-1].get("id") if events else None
             if not page.json.get("has_more") or not isinstance(after, str):
                 return up_to
         log.error("cursor.too_long", account=account.account_id, pages=MOST_PAGES)
         return None
 
+    async def _store_missed(self, account: Account, listed: Sequence[tuple[Envelope, Json]]) -> None:
+        known = await ingest.known(
+            self._database, account.account_id, [(envelope.webhook_id, envelope.at) for envelope, _ in listed]
+        )
+        missed = [
+            webhook
+            for envelope, event in listed
+            if (envelope.webhook_id, envelope.at) not in known
+            and (webhook := _webhook(account, event)) is not None
+        ]
+        added = await ingest.store(self._database, missed) if missed else 0
+        metrics.EVENTS_LISTED.labels("missed").inc(added)
+        metrics.EVENTS_LISTED.labels("known").inc(len(listed) - added)
 
-def _webhook(account: Account, event: Mapping[str, Any]) -> Webhook | None:
-    """Give an event as if it had come by webhook; None for what ingest would refuse as well."""
+
+def _let_in(account: Account, event: Json) -> Envelope | None:
+    """Give the envelope of an event as it came; None for what ingest would refuse as well."""
     try:
-        envelope: Envelope = envelope_of(event)
+        envelope = envelope_of(event)
     except Unprocessable:
         return None
-    body = hidden(json.dumps(event, separators=(",", ":")).encode())
     foreign = envelope.account not in {None, account.account_id}
-    if foreign or envelope.livemode not in {None, account.livemode} or len(body) > BODY_BYTES:
+    return None if foreign or envelope.livemode not in {None, account.livemode} else envelope
+
+
+def _webhook(account: Account, event: Json) -> Webhook | None:
+    """Give an event as if it had come by webhook; None where it is larger than any that may."""
+    body = hidden(json.dumps(event, separators=(",", ":")).encode())
+    if len(body) > BODY_BYTES:
         return None
+    envelope = envelope_of(json.loads(body))
     return Webhook(
         merchant_id=account.merchant_id,
         account_id=account.account_id,

@@ -13,6 +13,12 @@ WITH stored AS (
 )
 SELECT count(*) FROM queued
 
+-- name: known
+-- $1 text: the account, $2 text[]: webhook ids and $3 timestamptz[]: the events' times, in pairs
+SELECT w.webhook_id, w.event_at
+FROM unnest($2::text[], $3::timestamptz[]) AS named (webhook_id, event_at)
+JOIN raw_webhooks w ON w.account_id = $1 AND w.webhook_id = named.webhook_id AND w.event_at = named.event_at
+
 -- name: prune
 -- $1 interval: how long a webhook is kept; at most 5,000 rows a call, none that still waits. Gives how many.
 WITH old AS (

@@ -1,7 +1,7 @@
 """Raw webhooks: stored many at a time, kept for 90 days."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from recoup_chassis.postgres import Database, Tx, columns
 from recoup_chassis.queries import load
@@ -24,6 +24,15 @@ async def store(database: Database, webhooks: Sequence[Webhook]) -> int:
     async with database.pool.acquire(timeout=5) as connection:
         added: int = await connection.fetchval(sql.store, *columns(rows, 7), timeout=10)
     return added
+
+
+async def known(
+    database: Database, account_id: str, named: Sequence[tuple[str, datetime]]
+) -> set[tuple[str, datetime]]:
+    """Give those of an account's webhooks, each named by its id and its event's time, that are stored already."""
+    async with database.pool.acquire(timeout=5) as connection:
+        rows = await connection.fetch(sql.known, account_id, *columns(named, 2), timeout=10)
+    return {(row["webhook_id"], row["event_at"]) for row in rows}
 
 
 async def prune(tx: Tx) -> int:
