@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from recoup_local.mail.box import Box, read
+from recoup_local.mail.box import Box
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -163,6 +163,6 @@ def test_bytes_are_bounded_too() -> None:
     ],
 )
 def test_a_broken_mail_is_kept_all_the_same(raw: bytes) -> None:
-    mail = read(1, "a@example.org", ["b@example.com"], raw, NOW)
+    mail = Box().put("a@example.org", ["b@example.com"], raw, NOW)
     assert mail.raw == raw
     assert json.dumps(mail.whole())

@@ -1,4 +1,4 @@
-"""What arrived: the last mails, read once, with the links that they hold."""
+"""What arrived: the last mails, each read once somebody looks at it, with the links that it holds."""
 
 import re
 from collections import deque
@@ -8,6 +8,7 @@ from datetime import datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from functools import cached_property
 from html.parser import HTMLParser
 from itertools import count
 
@@ -18,25 +19,47 @@ _LINK = re.compile(r"https?://[^\s<>\"')\]]+")
 
 @dataclass(frozen=True)
 class Mail:
-    """One mail as it arrived.
+    """One mail as it arrived; read, however broken it is, when it is first looked at.
 
     Args:
         id: starts at 1 and grows.
         recipients: of the envelope, in small letters; `to` of the header may differ.
-        text: the plain part, empty if there is none; html likewise.
-        links: in the order of the text, then of the HTML, each once.
     """
 
     id: int
     received_at: datetime
     sender: str
     recipients: tuple[str, ...]
-    subject: str
-    headers: tuple[tuple[str, str], ...]
-    text: str
-    html: str
-    links: tuple[str, ...]
     raw: bytes
+
+    @cached_property
+    def _message(self) -> EmailMessage:
+        return message_from_bytes(self.raw, policy=default)
+
+    @cached_property
+    def subject(self) -> str:
+        """The header's."""
+        return str(self._message.get("subject", ""))
+
+    @cached_property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """All of them, in order."""
+        return tuple((name, str(value)) for name, value in self._message.items())
+
+    @cached_property
+    def text(self) -> str:
+        """The plain part, empty if there is none."""
+        return _part(self._message, "plain")
+
+    @cached_property
+    def html(self) -> str:
+        """The HTML part, empty if there is none."""
+        return _part(self._message, "html")
+
+    @cached_property
+    def links(self) -> tuple[str, ...]:
+        """In the order of the text, then of the HTML, each once."""
+        return tuple(dict.fromkeys((*_links(self.text), *_hrefs(self.html))))
 
     def summary(self) -> dict[str, object]:
         """What the list of mails says."""
@@ -68,7 +91,8 @@ class Box:
 
     def put(self, sender: str, recipients: list[str], raw: bytes, received_at: datetime) -> Mail:
         """Keep a mail, and drop the oldest ones over the bounds."""
-        mail = read(next(self._numbers), sender, recipients, raw, received_at)
+        envelope = tuple(address.lower() for address in recipients)
+        mail = Mail(next(self._numbers), received_at, sender, envelope, raw)
         self._mails.append(mail)
         self._bytes += len(raw)
         while len(self._mails) > 1 and (len(self._mails) > self._kept or self._bytes > self._kept_bytes):
@@ -85,7 +109,7 @@ class Box:
             if (
                 mail.id > after
                 and (not to or to.lower() in mail.recipients)
-                and subject.lower() in mail.subject.lower()
+                and (not subject or subject.lower() in mail.subject.lower())
             ):
                 yield mail
 
@@ -93,24 +117,6 @@ class Box:
         """Forget all; ids go on."""
         self._mails.clear()
         self._bytes = 0
-
-
-def read(number: int, sender: str, recipients: list[str], raw: bytes, received_at: datetime) -> Mail:
-    """Read a mail, however broken it is: what can't be decoded shows replacement characters."""
-    message = message_from_bytes(raw, policy=default)
-    text, html = (_part(message, kind) for kind in ("plain", "html"))
-    return Mail(
-        id=number,
-        received_at=received_at,
-        sender=sender,
-        recipients=tuple(address.lower() for address in recipients),
-        subject=str(message.get("subject", "")),
-        headers=tuple((name, str(value)) for name, value in message.items()),
-        text=text,
-        html=html,
-        links=tuple(dict.fromkeys((*_links(text), *_hrefs(html)))),
-        raw=raw,
-    )
 
 
 def _part(message: EmailMessage, kind: str) -> str:
