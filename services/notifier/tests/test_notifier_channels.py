@@ -1,8 +1,11 @@
 import email
 import email.policy
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import parseaddr
 
 import pytest
 from hypothesis import given, strategies as st
@@ -64,6 +67,30 @@ def test_no_name_or_text_adds_a_header_or_a_recipient(name: str, text: str) -> N
 def test_a_subject_with_a_line_break_is_refused_not_sent(subject: str) -> None:
     with pytest.raises(ValueError, match="linefeed or carriage return"):
         as_bytes(replace(LETTER, subject=subject))
+
+
+@pytest.mark.parametrize("field", ["language", "recipient", "sender_address", "reply_to", "message_id"])
+def test_no_other_header_takes_a_line_break_either(field: str) -> None:
+    with pytest.raises(ValueError, match="linefeed or carriage return"):
+        as_bytes(replace(LETTER, **{field: "en\r\nBcc: x@y.example"}))
+
+
+@given(st.text(max_size=300), st.text(alphabet='ab=_\u00e9\n.-"', max_size=300))
+def test_both_parts_are_read_as_they_were_written(text: str, html: str) -> None:
+    plain, other = read(as_bytes(replace(LETTER, text=text, html=html))).iter_parts()
+    assert isinstance(plain, EmailMessage)
+    assert isinstance(other, EmailMessage)
+    assert [part.get_content().replace("\r\n", "\n").rstrip("\n") for part in (plain, other)] == [
+        "\n".join(re.split("\r\n|\r|\n", written)).rstrip("\n") for written in (text, html)
+    ]
+
+
+@given(st.text(alphabet=st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=120))
+def test_a_subject_and_a_sender_are_read_as_they_were_written(words: str) -> None:
+    message = email.message_from_bytes(as_bytes(replace(LETTER, subject=words, sender_name=words)))
+    name, address = parseaddr(message["From"])
+    assert [str(make_header(decode_header(told))) for told in (message["Subject"], name)] == [words, words]
+    assert address == LETTER.sender_address
 
 
 @pytest.mark.parametrize(

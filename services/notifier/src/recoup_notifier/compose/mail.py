@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-from unicodedata import category
 
 from recoup_events.settings import MailSetting, MessageSetting
 from recoup_notifier.compose.domain import Facts, language_of
@@ -20,9 +19,9 @@ from recoup_notifier.compose.words import languages, template
 
 SUBJECT_CHARACTERS = 250
 
-_CONTROLS = frozenset({"Cc", "Cs"})
-_BREAKS = _CONTROLS | {"Zl", "Zp"}
-"""Unicode categories: what is no text, and what breaks a line."""
+_CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+"""Unicode's categories Cc and Cs, which are no text, but for the tab; and with Zl and Zp what breaks a line."""
 
 
 class Origin(StrEnum):
@@ -121,12 +120,11 @@ def _parts(facts: Facts, message: MessageSetting, base: str, given: Mapping[str,
 
 def one_line(subject: str) -> str:
     """Make a subject of what a template gave: one line without control characters, at most 250 characters."""
-    visible = "".join(" " if category(c) in _BREAKS else c for c in subject)
-    return re.sub(" +", " ", visible).strip()[:SUBJECT_CHARACTERS]
+    return re.sub(" +", " ", _BREAKS.sub(" ", subject)).strip()[:SUBJECT_CHARACTERS]
 
 
 def _tidy(text: str) -> str:
     """End lines as Unix does, drop control characters, end with one newline."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    kept = ("".join(c for c in line if category(c) not in _CONTROLS or c == "\t").rstrip() for line in lines)
+    kept = (_CONTROLS.sub("", line).rstrip() for line in lines)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip() + "\n"
