@@ -1,7 +1,10 @@
 -- name: save
--- $1 merchant, $2 customer, $3 account, $4 version, $5 email, $6 name, $7 locale, $8 timezone
+-- $1 text[]: merchants, $2 text[]: customers, $3 text[]: accounts, $4 bigint[]: versions, $5 text[]: emails,
+-- $6 text[]: names, $7 text[]: locales, $8 text[]: timezones, in step; no customer twice
 INSERT INTO contacts (merchant_id, customer_id, account_id, version, email, name, locale, timezone)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+SELECT * FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[]
+)
 ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
     account_id = excluded.account_id,
     version = excluded.version,

@@ -10,14 +10,18 @@ sql = load(__package__)
 
 
 async def save(tx: Tx, contacts: Iterable[Contact]) -> None:
-    """Keep contacts; a lower version than the one kept changes nothing."""
-    await tx.executemany(
-        sql.save,
-        [
-            (c.merchant_id, c.customer_id, c.account_id, c.version, c.email, c.name, c.locale, c.timezone)
-            for c in contacts
-        ],
-    )
+    """Keep contacts; a lower version than the one kept changes nothing, of equal ones the last counts."""
+    newest: dict[Customer, Contact] = {}
+    for one in contacts:
+        before = newest.get((one.merchant_id, one.customer_id))
+        if before is None or before.version <= one.version:
+            newest[one.merchant_id, one.customer_id] = one
+    rows = [
+        (c.merchant_id, c.customer_id, c.account_id, c.version, c.email, c.name, c.locale, c.timezone)
+        for _, c in sorted(newest.items())
+    ]
+    if rows:
+        await tx.execute(sql.save, *columns(rows, 8))
 
 
 async def find(tx: Tx, customers: Iterable[Customer]) -> dict[Customer, Contact]:

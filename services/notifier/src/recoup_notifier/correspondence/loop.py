@@ -38,6 +38,7 @@ class Ready:
 
     message: Queued
     recipient: str
+    mail: Mail
     raw: bytes
 
 
@@ -109,6 +110,7 @@ class Sender:
                 one = await self._judged(tx, message, around)
                 if one is not None:
                     ready.append(one)
+            await store.begin(tx, [(one.message, one.recipient, one.mail) for one in ready])
         return len(taken), ready
 
     async def _judged(self, tx: Tx, message: Queued, known: Known) -> Ready | None:
@@ -149,8 +151,7 @@ class Sender:
             log.error(
                 "template.failed", kind=message.kind, merchant=message.merchant_id, problem=mail.problem
             )
-        await store.begin(tx, message, recipient, mail)
-        return Ready(message, recipient, raw)
+        return Ready(message, recipient, mail, raw)
 
     def _facts(self, tx: Tx, message: Queued, go: Go, known: Known) -> Facts:
         case = known.case_of(message)
@@ -191,16 +192,22 @@ class Sender:
         """Write down what became of each message, and announce those that were handed over."""
         async with self._database.transaction(message.merchant_id for message, _ in told) as tx:
             await tx.lock_customers((message.merchant_id, message.customer_id) for message, _ in told)
-            announced = [await self._settled(tx, message, outcome) for message, outcome in told]
-            await tx.emit(event for event in announced if event is not None)
+            delivered = [message for message, outcome in told if isinstance(outcome, Delivered)]
+            languages = await store.sent(tx, delivered)
+            for message in delivered:
+                self._count(message, "sent")
+            for message, outcome in told:
+                await self._not_sent(tx, message, outcome)
+            await tx.emit(
+                _told(tx, message, languages[message.message_id])
+                for message in delivered
+                if message.message_id in languages and message.case_id is not None
+            )
 
-    async def _settled(self, tx: Tx, message: Queued, outcome: Outcome) -> NotificationSent | None:
+    async def _not_sent(self, tx: Tx, message: Queued, outcome: Outcome) -> None:
         match outcome:
             case Delivered():
-                row = await store.sent(tx, message)
-                self._count(message, "sent")
-                if row is not None and message.case_id is not None:
-                    return _told(tx, message, row["language"])
+                return
             case Unreachable(answer):
                 await store.give_back(tx, message, answer)
             case Refused(answer):
@@ -208,7 +215,6 @@ class Sender:
                 self._count(message, "failed", Reason.REFUSED)
             case Later(answer) | Uncertain(answer):
                 await self._try_again(tx, message, answer, uncertain=isinstance(outcome, Uncertain))
-        return None
 
     async def _try_again(self, tx: Tx, message: Queued, answer: str, *, uncertain: bool) -> None:
         match domain.after_temporary_refusal(message.handed_over + 1):

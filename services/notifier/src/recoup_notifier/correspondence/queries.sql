@@ -1,10 +1,14 @@
 -- name: queue
--- $1 merchant, $2 message, $3 customer, $4 account, $5 case, $6 revision, $7 kind, $8 real now, $9 expires at,
--- $10 link, $11 priority; a message that is there already is left as it is
+-- $1 text[]: merchants, $2 uuid[]: messages, $3 text[]: customers, $4 text[]: accounts, $5 uuid[]: cases,
+-- $6 bigint[]: revisions, $7 text[]: kinds, all in step; $8 real now, $9 expires at, $10 link, $11 priority; a message
+-- that is there already is left as it is
 WITH added AS (
     INSERT INTO correspondence (
         merchant_id, message_id, customer_id, account_id, case_id, case_revision, kind, queued_at, expires_at, link
-    ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    )
+    SELECT merchant_id, message_id, customer_id, account_id, case_id, case_revision, kind, $8, $9, $10
+    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[])
+         AS new (merchant_id, message_id, customer_id, account_id, case_id, case_revision, kind)
     ON CONFLICT DO NOTHING
     RETURNING message_id, merchant_id, customer_id
 )
@@ -12,11 +16,14 @@ INSERT INTO mail_queue (message_id, merchant_id, customer_id, priority, due_at)
 SELECT message_id, merchant_id, customer_id, $11, $8 FROM added;
 
 -- name: drop_superseded
--- $1 merchant, $2 case, $3 revision: what is about an earlier one is dropped while it is unsent, $4 real now
+-- $1 text[]: merchants, $2 uuid[]: cases, $3 bigint[]: revisions, in step: what is about an earlier one is dropped
+-- while it is unsent; $4 real now
 WITH dropped AS (
-    UPDATE correspondence SET state = 'dropped', reason = 'overtaken', settled_at = $4
-    WHERE merchant_id = $1 AND case_id = $2 AND case_revision < $3 AND state = 'queued'
-    RETURNING message_id
+    UPDATE correspondence c SET state = 'dropped', reason = 'overtaken', settled_at = $4
+    FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS now_told (merchant_id, case_id, revision)
+    WHERE c.merchant_id = now_told.merchant_id AND c.case_id = now_told.case_id
+      AND c.case_revision < now_told.revision AND c.state = 'queued'
+    RETURNING c.message_id
 )
 DELETE FROM mail_queue WHERE message_id IN (SELECT message_id FROM dropped);
 
@@ -74,12 +81,16 @@ JOIN unnest($1::text[], $2::uuid[]) AS wanted (merchant_id, message_id) USING (m
 WHERE c.state IN ('queued', 'sending');
 
 -- name: begin
--- $1 merchant, $2 message, $3 language, $4 template, $5 recipient, $6 subject, $7 text, $8 html.
+-- $1 text[]: merchants, $2 uuid[]: messages, $3 text[]: languages, $4 text[]: templates, $5 text[]: recipients,
+-- $6 text[]: subjects, $7 text[]: texts, $8 text[]: htmls, in step.
 -- One that was being sent already was lost sight of: it may have arrived.
-UPDATE correspondence SET
+UPDATE correspondence c SET
     state = 'sending', handed_over = handed_over + 1, may_have_arrived = may_have_arrived OR state = 'sending',
-    language = $3, template = $4, recipient = $5, subject = $6, text_part = $7, html_part = $8
-WHERE merchant_id = $1 AND message_id = $2 AND state IN ('queued', 'sending');
+    language = written.language, template = written.template, recipient = written.recipient,
+    subject = written.subject, text_part = written.text_part, html_part = written.html_part
+FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+     AS written (merchant_id, message_id, language, template, recipient, subject, text_part, html_part)
+WHERE c.merchant_id = written.merchant_id AND c.message_id = written.message_id AND c.state IN ('queued', 'sending');
 
 -- name: postpone
 -- $1 message, $2 when to look again (real); what became of it is not touched
@@ -92,19 +103,20 @@ UPDATE correspondence SET
 WHERE merchant_id = $1 AND message_id = $2 AND state = 'sending';
 
 -- name: settle
--- $1 merchant, $2 message, $3 state, $4 reason, $5 what the server said, $6 real now, $7 it may have arrived.
--- A sign-in mail keeps nothing that lets anybody in.
-UPDATE correspondence SET
+-- $1 text[]: merchants and $2 uuid[]: messages, in step; $3 state, $4 reason, $5 what the server said, $6 real now,
+-- $7 they may have arrived. A sign-in mail keeps nothing that lets anybody in.
+UPDATE correspondence c SET
     state = $3, reason = $4, answer = $5, settled_at = $6, link = NULL,
     may_have_arrived = may_have_arrived OR $7 OR (state = 'sending' AND $3 = 'dropped'),
     text_part = CASE WHEN kind = 'sign_in' THEN NULL ELSE text_part END,
     html_part = CASE WHEN kind = 'sign_in' THEN NULL ELSE html_part END
-WHERE merchant_id = $1 AND message_id = $2 AND state IN ('queued', 'sending')
-RETURNING kind, customer_id, account_id, case_id, language;
+FROM unnest($1::text[], $2::uuid[]) AS ended (merchant_id, message_id)
+WHERE c.merchant_id = ended.merchant_id AND c.message_id = ended.message_id AND c.state IN ('queued', 'sending')
+RETURNING c.message_id, c.language;
 
 -- name: unqueue
--- $1 message
-DELETE FROM mail_queue WHERE message_id = $1;
+-- $1 uuid[]: messages
+DELETE FROM mail_queue WHERE message_id = ANY ($1::uuid[]);
 
 -- name: queue_age
 -- $1 real now; gives how many wait, and for how many seconds the oldest has been due

@@ -52,33 +52,34 @@ class SignInMail:
 
 async def queue(tx: Tx, messages: Sequence[Message]) -> None:
     """Queue messages about cases. Safe to repeat: a change is told once."""
-    await tx.executemany(
-        sql.queue,
-        [
-            (
-                *(m.merchant_id, m.message_id, m.customer_id, m.account_id, m.case_id, m.revision, m.kind),
-                *(tx.real_now, None, None, USUAL),
-            )
-            for m in messages
-        ],
-    )
+    if not messages:
+        return
+    rows = [
+        (m.merchant_id, m.message_id, m.customer_id, m.account_id, m.case_id, m.revision, m.kind)
+        for m in messages
+    ]
+    await tx.execute(sql.queue, *columns(rows, 7), tx.real_now, None, None, USUAL)
 
 
 async def queue_sign_in(tx: Tx, mail: SignInMail) -> None:
     """Queue a sign-in mail, before all others."""
-    await tx.execute(
-        sql.queue,
-        *(mail.merchant_id, mail.message_id, mail.customer_id, mail.account_id, None, None),
-        *(MessageKind.SIGN_IN, tx.real_now, mail.expires_at, mail.link, FIRST),
+    row = (
+        mail.merchant_id,
+        mail.message_id,
+        mail.customer_id,
+        mail.account_id,
+        None,
+        None,
+        MessageKind.SIGN_IN,
     )
+    await tx.execute(sql.queue, *columns([row], 7), tx.real_now, mail.expires_at, mail.link, FIRST)
 
 
 async def drop_superseded(tx: Tx, superseded: Mapping[Key, int]) -> None:
     """Drop what is unsent and about an earlier revision of these cases than the one given."""
-    await tx.executemany(
-        sql.drop_superseded,
-        [(merchant, case, revision, tx.real_now) for (merchant, case), revision in superseded.items()],
-    )
+    rows = [(merchant, case, revision) for (merchant, case), revision in superseded.items()]
+    if rows:
+        await tx.execute(sql.drop_superseded, *columns(rows, 3), tx.real_now)
 
 
 async def erase(tx: Tx, customers: Sequence[Customer]) -> None:
@@ -130,13 +131,17 @@ def _queued(row: asyncpg.Record) -> Queued:
     )
 
 
-async def begin(tx: Tx, message: Queued, recipient: str, mail: Mail) -> None:
+async def begin(tx: Tx, written: Sequence[tuple[Queued, str, Mail]]) -> None:
     """Write down what is about to be sent, to whom."""
-    await tx.execute(
-        sql.begin,
-        *(message.merchant_id, message.message_id, mail.language, mail.origin.value, recipient),
-        *(mail.subject, mail.text, mail.html),
-    )
+    rows = [
+        (
+            *(message.merchant_id, message.message_id, mail.language, mail.origin.value, recipient),
+            *(mail.subject, mail.text, mail.html),
+        )
+        for message, recipient, mail in written
+    ]
+    if rows:
+        await tx.execute(sql.begin, *columns(rows, 8))
 
 
 async def postpone(tx: Tx, message: Queued, until: datetime) -> None:
@@ -160,36 +165,39 @@ async def give_back(tx: Tx, message: Queued, answer: str) -> None:
 
 async def drop(tx: Tx, message: Queued, reason: Reason) -> None:
     """Say that a message is never sent."""
-    await _settle(tx, message, "dropped", reason, None)
+    await _settle(tx, [message], "dropped", reason, None)
 
 
 async def fail(
     tx: Tx, message: Queued, reason: Reason, answer: str, *, may_have_arrived: bool = False
 ) -> None:
     """Say that the server will not take a message."""
-    await _settle(tx, message, "failed", reason, answer, may_have_arrived=may_have_arrived)
+    await _settle(tx, [message], "failed", reason, answer, may_have_arrived=may_have_arrived)
 
 
-async def sent(tx: Tx, message: Queued) -> asyncpg.Record | None:
-    """Say that the server has a message; give what is told of it, or None where that was said before."""
-    return await _settle(tx, message, "sent", None, None)
+async def sent(tx: Tx, messages: Sequence[Queued]) -> dict[UUID, str]:
+    """Say that the server has these messages; give the languages of those of which that was not said before."""
+    rows = await _settle(tx, messages, "sent", None, None)
+    return {row["message_id"]: row["language"] for row in rows}
 
 
 async def _settle(
     tx: Tx,
-    message: Queued,
+    messages: Sequence[Queued],
     state: str,
     reason: Reason | None,
     answer: str | None,
     *,
     may_have_arrived: bool = False,
-) -> asyncpg.Record | None:
-    row = await tx.fetchrow(
-        sql.settle,
-        *(message.merchant_id, message.message_id, state, reason, answer, tx.real_now, may_have_arrived),
+) -> list[asyncpg.Record]:
+    if not messages:
+        return []
+    merchants, names = columns([(message.merchant_id, message.message_id) for message in messages], 2)
+    rows: list[asyncpg.Record] = await tx.fetch(
+        sql.settle, merchants, names, state, reason, answer, tx.real_now, may_have_arrived
     )
-    await tx.execute(sql.unqueue, message.message_id)
-    return row
+    await tx.execute(sql.unqueue, names)
+    return rows
 
 
 async def queue_age(tx: Tx) -> tuple[int, float]:

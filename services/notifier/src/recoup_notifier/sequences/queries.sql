@@ -12,15 +12,19 @@ SELECT c.*
 FROM cases c
 JOIN unnest($1::text[], $2::uuid[]) AS wanted (merchant_id, case_id) USING (merchant_id, case_id);
 
--- name: save_case
--- $1 merchant … $25 tries made when last told, in the order of the columns
+-- name: save_cases
+-- $1 text[]: merchants … $25 bigint[]: tries made when last told, in the order of the columns and in step; no case twice
 INSERT INTO cases (
     merchant_id, case_id, account_id, customer_id, revision, state, waiting_for, failed_at, resolve_by,
-    next_try_at, final_action, invoice_id, invoice_number, subscription_id, owed_minor, recovered_minor, currency,
-    instrument_kind, brand, decline_class, decline_action, masked, tries_made, told_ask, told_tries_made
-) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-    $25
+    next_try_at, final_action, invoice_id, invoice_number, subscription_id, owed_minor, recovered_minor,
+    currency, instrument_kind, brand, decline_class, decline_action, masked, tries_made, told_ask,
+    told_tries_made
+)
+SELECT * FROM unnest(
+    $1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[],
+    $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[],
+    $16::bigint[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::boolean[],
+    $23::bigint[], $24::text[], $25::bigint[]
 )
 ON CONFLICT (merchant_id, case_id) DO UPDATE SET
     revision = excluded.revision,

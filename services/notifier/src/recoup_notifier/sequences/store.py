@@ -28,8 +28,10 @@ async def _cases(tx: Tx, query: str, keys: Iterable[Key]) -> dict[Key, Case]:
 
 
 async def save(tx: Tx, cases: Iterable[Case]) -> None:
-    """Keep cases; a lower revision than the one kept changes nothing."""
-    await tx.executemany(sql.save_case, [_row(case) for case in cases])
+    """Keep cases, each given once; a lower revision than the one kept changes nothing."""
+    rows = sorted((_row(case) for case in cases), key=lambda row: row[:2])
+    if rows:
+        await tx.execute(sql.save_cases, *columns(rows, 25))
 
 
 def _case(row: asyncpg.Record) -> Case:
