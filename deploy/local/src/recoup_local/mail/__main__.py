@@ -5,6 +5,7 @@ import asyncio
 import json
 import signal
 
+import uvloop
 from aiohttp import web
 
 from recoup_local.mail.box import KEPT, Box
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--http-port", type=int, default=0, help="0 (default): any free one")
     parser.add_argument("--keep", type=int, default=KEPT, help=f"mails, the oldest go first (default {KEPT})")
     told = parser.parse_args()
-    asyncio.run(serve(told.smtp_port, told.http_port, told.keep))
+    uvloop.run(serve(told.smtp_port, told.http_port, told.keep))
 
 
 if __name__ == "__main__":
