@@ -62,23 +62,29 @@ UPDATE mail_queue SET due_at = $2, taken_by = $3 WHERE message_id = ANY ($1::uui
 UPDATE mail_queue SET due_at = $2, taken_by = NULL WHERE taken_by = $1;
 
 -- name: look
--- $1 text[]: merchants, $2 uuid[]: messages, in step
+-- $1 text[]: merchants, $2 uuid[]: messages, in step. All that was written about their cases is read once, however
+-- many messages there are.
+WITH asked AS MATERIALIZED (
+    SELECT
+        c.merchant_id, c.message_id, c.customer_id, c.account_id, c.kind, c.queued_at, c.handed_over, c.case_id,
+        c.case_revision, c.expires_at, c.link
+    FROM correspondence c
+    JOIN unnest($1::text[], $2::uuid[]) AS wanted (merchant_id, message_id) USING (merchant_id, message_id)
+    WHERE c.message_id = ANY ($2::uuid[]) AND c.state IN ('queued', 'sending')
+), written AS MATERIALIZED (
+    SELECT
+        merchant_id, case_id, max(case_revision) AS newest,
+        max(CASE WHEN state = 'sent' OR may_have_arrived THEN 2 WHEN state = 'sending' THEN 1 END)
+            FILTER (WHERE kind = 'payment_failed') AS told
+    FROM correspondence
+    WHERE case_id = ANY ((SELECT array_agg(case_id) FROM asked)::uuid[])
+    GROUP BY merchant_id, case_id
+)
 SELECT
-    c.merchant_id, c.message_id, c.customer_id, c.account_id, c.kind, c.queued_at, c.handed_over, c.case_id,
-    c.case_revision, c.expires_at, c.link,
-    EXISTS (
-        SELECT FROM correspondence later
-        WHERE later.merchant_id = c.merchant_id AND later.case_id = c.case_id
-          AND later.case_revision > c.case_revision
-    ) AS newer,
-    CASE (
-        SELECT max(CASE WHEN told.state = 'sent' OR told.may_have_arrived THEN 2 WHEN told.state = 'sending' THEN 1 END)
-        FROM correspondence told
-        WHERE told.merchant_id = c.merchant_id AND told.case_id = c.case_id AND told.kind = 'payment_failed'
-    ) WHEN 2 THEN 'yes' WHEN 1 THEN 'on_its_way' ELSE 'no' END AS told_before
-FROM correspondence c
-JOIN unnest($1::text[], $2::uuid[]) AS wanted (merchant_id, message_id) USING (merchant_id, message_id)
-WHERE c.state IN ('queued', 'sending');
+    asked.*,
+    coalesce(written.newest > asked.case_revision, false) AS newer,
+    CASE written.told WHEN 2 THEN 'yes' WHEN 1 THEN 'on_its_way' ELSE 'no' END AS told_before
+FROM asked LEFT JOIN written USING (merchant_id, case_id);
 
 -- name: begin
 -- $1 text[]: merchants, $2 uuid[]: messages, $3 text[]: languages, $4 text[]: templates, $5 text[]: recipients,
