@@ -16,7 +16,8 @@ FROM wanted w JOIN gateway_objects o ON o.account_id = w.account_id AND o.charge
 
 -- name: save_objects
 -- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: kinds, $4 text[]: ids, $5 text[]: invoices,
--- $6 text[]: payment intents, $7 text[]: charges, $8 bigint[]: versions, $9 text[]: records as JSON
+-- $6 text[]: payment intents, $7 text[]: charges, $8 bigint[]: versions, $9 text[]: records as JSON. What is as it was
+-- is not written again: most webhooks of one payment say the same.
 INSERT INTO gateway_objects
     (merchant_id, account_id, kind, object_id, invoice_id, payment_intent_id, charge_id, version, record)
 SELECT merchant_id, account_id, kind, object_id, invoice_id, payment_intent_id, charge_id, version, record::jsonb
@@ -27,6 +28,10 @@ ORDER BY account_id, object_id, kind
 ON CONFLICT (account_id, object_id, kind) DO UPDATE
 SET invoice_id = excluded.invoice_id, payment_intent_id = excluded.payment_intent_id,
     charge_id = excluded.charge_id, version = excluded.version, record = excluded.record, changed_at = now()
+WHERE (gateway_objects.invoice_id, gateway_objects.payment_intent_id, gateway_objects.charge_id,
+       gateway_objects.version, gateway_objects.record)
+      IS DISTINCT FROM
+      (excluded.invoice_id, excluded.payment_intent_id, excluded.charge_id, excluded.version, excluded.record)
 
 -- name: wait_for
 -- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: kinds, $4 text[]: subjects, $5 interval[]: how long
