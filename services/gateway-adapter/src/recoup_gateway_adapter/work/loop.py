@@ -80,6 +80,8 @@ class Executor:
             return
         lease = uuid4()
         try:
+            if not self._running and not await store.any_due(self._database):
+                return
             async with self._database.transaction(()) as tx:
                 claimed = await store.claim(tx, lease, tx.real_now + LEASE, free, self._pace)
         except Exception as error:

@@ -15,6 +15,9 @@ FROM unnest($1::text[], $2::text[]) AS given (merchant_id, account_id)
 ORDER BY merchant_id, account_id
 ON CONFLICT DO NOTHING
 
+-- name: any_due
+SELECT EXISTS (SELECT FROM gateway_work WHERE due_at <= now())
+
 -- name: accounts_due
 -- $1: now (real time), $2: how many rows to look at. Complete where fewer rows than $2 are due.
 SELECT merchant_id, account_id, count(*) AS found

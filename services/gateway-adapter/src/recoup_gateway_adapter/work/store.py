@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from recoup_chassis.postgres import Tx, columns
+from recoup_chassis.postgres import Database, Tx, columns
 from recoup_chassis.queries import load
 from recoup_gateway_adapter.work import domain
 from recoup_gateway_adapter.work.domain import Flow, Health, Healthy, Kind, Pace
@@ -60,6 +60,12 @@ async def put(tx: Tx, items: Sequence[Item]) -> None:
     )
     await tx.execute(sql.open_flows, listed[1], listed[2], domain.BURST)
     await tx.execute(sql.put, *listed)
+
+
+async def any_due(database: Database) -> bool:
+    """Tell whether anything is due, in one statement: an executor without work looks twenty times a second."""
+    async with database.pool.acquire(timeout=10) as connection:
+        return bool(await connection.fetchval(sql.any_due))
 
 
 async def claim(
