@@ -53,6 +53,25 @@ async def test_an_event_delivered_five_times_in_any_order_counts_once(bench: Ben
     assert await bench.tally() == 100
 
 
+async def test_what_comes_one_by_one_while_a_batch_is_handled_makes_one_batch(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+    sizes: list[int] = []
+
+    async def meanwhile(batch: Sequence[PaymentFailed], tx: Tx) -> None:
+        sizes.append(len(batch))
+        if len(sizes) == 1:
+            for n in range(30):
+                await bench.send(failure("m1", f"c{n}", n))
+        await count_failures(batch, tx)
+
+    member = bench.member(meanwhile)
+    async with running(member):
+        await eventually(lambda: _no_problem(member))
+        await bench.send(failure("m1", "first", 100))
+        await eventually(lambda: _counted(bench, 31))
+    assert sizes == [1, 30]
+
+
 async def test_a_rebalance_in_mid_batch_runs_nothing_twice(bench: Bench) -> None:
     await bench.send(live_merchant("m1"))
     entered, go_on = asyncio.Event(), asyncio.Event()

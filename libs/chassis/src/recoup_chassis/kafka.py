@@ -24,10 +24,6 @@ from recoup_events.models import Event
 
 __all__ = ["Consumers", "Handler", "Subscription"]
 
-WAIT_MS = 20
-"""Milliseconds that a poll waits for its first record."""
-
-
 RETRY_BACKOFF_MS = 1000
 """Milliseconds until a consumer asks a broker that failed it again. With the library's 100 the fourteen consumers of
 one service make 400 connections a second to a broker that is away, and write as many lines (measured)."""
@@ -85,7 +81,6 @@ class Consumers:
             self._config.kafka_topic_prefix + subscriber.topic.name,
             batch=True,
             max_records=AT_ONCE,
-            batch_timeout_ms=WAIT_MS,
             group_id=group,
             group_instance_id=f"{group}.{replica}",
             auto_offset_reset="earliest",
@@ -94,6 +89,7 @@ class Consumers:
             parser=_parse,
             decoder=_decode,
         )
+        registered.get_msg = subscriber.poll  # type: ignore[method-assign]  # FastStream's own rests after a poll without records
         registered(subscriber.consume_and_gather)
         subscriber.source = registered
         self._subscribers.append(subscriber)
