@@ -69,10 +69,23 @@ def test_a_subject_with_a_line_break_is_refused_not_sent(subject: str) -> None:
         as_bytes(replace(LETTER, subject=subject))
 
 
-@pytest.mark.parametrize("field", ["language", "recipient", "sender_address", "reply_to", "message_id"])
-def test_no_other_header_takes_a_line_break_either(field: str) -> None:
+BROKEN = "en\r\nBcc: x@y.example"
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        replace(LETTER, language=BROKEN),
+        replace(LETTER, recipient=BROKEN),
+        replace(LETTER, sender_address=BROKEN),
+        replace(LETTER, reply_to=BROKEN),
+        replace(LETTER, message_id=BROKEN),
+    ],
+    ids=["language", "recipient", "sender", "reply_to", "message_id"],
+)
+def test_no_other_header_takes_a_line_break_either(letter: Letter) -> None:
     with pytest.raises(ValueError, match="linefeed or carriage return"):
-        as_bytes(replace(LETTER, **{field: "en\r\nBcc: x@y.example"}))
+        as_bytes(letter)
 
 
 @given(st.text(max_size=300), st.text(alphabet='ab=_\u00e9\n.-"', max_size=300))
