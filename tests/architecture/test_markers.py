@@ -51,7 +51,7 @@ def run(house: Path, *options: str, **environment: str) -> str:
 
 def selected(house: Path, markers: str) -> set[str]:
     """Give the names of the tests that these markers leave."""
-    listed = run(house, "--collect-only", "-q", "-m", markers).splitlines()
+    listed = run(house, "--collect-only", "-q", "-m", markers, CHROMIUM=sys.executable).splitlines()
     return {line.rpartition("::")[2] for line in listed if "::" in line}
 
 

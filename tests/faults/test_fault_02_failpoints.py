@@ -30,7 +30,7 @@ WANTED = {
     ADAPTER: {
         "answer": {"ingest.routes.__call__"},
         "commit": {
-            "ingest.store.store", "facts.loop._batch", "facts.join.once", "outbox._relay_some", "work.loop._claim",
+            "ingest.store.store", "facts.loop._batch", "facts.join.once", "outbox._forget", "work.loop._claim",
             "batches._in_one_transaction[retry.due]", "charging.loop._judge", "charging.loop.sending.mark",
             "charging.loop.sending.save", "card_sessions.routes.open_session", "card_sessions.loop._entered",
             "final_actions.loop._begin", "final_actions.loop._end",
@@ -41,7 +41,7 @@ WANTED = {
     },
     SCHEDULER: {
         "commit": {
-            "batches._in_one_transaction[payment.failed]", "timers._in_one_transaction", "outbox._relay_some",
+            "batches._in_one_transaction[payment.failed]", "timers._in_one_transaction", "outbox._forget",
         },
         "publish": {"retry.due", "recovery.changed", "final_action.due"},
         "offsets": {"batches._commit[payment.failed]"},
@@ -49,7 +49,7 @@ WANTED = {
     NOTIFIER: {
         "commit": {
             "batches._in_one_transaction[recovery.changed]", "correspondence.loop._prepare",
-            "correspondence.loop._settle", "outbox._relay_some",
+            "correspondence.loop._settle", "outbox._forget",
         },
         "publish": {"notification.sent"},
         "mail": {"channels.smtp._transaction"},
