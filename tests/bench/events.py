@@ -1,17 +1,25 @@
 """Events and merchants to measure with: ordinary renewals that fail, of many customers, all of fixed ids."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import asyncpg
+from aiokafka import AIOKafkaProducer
 
 from recoup_events import models as m
+from recoup_events.envelope import write
 from recoup_events.parts import DeclineFacts, Instrument, Invoice, Money
+from recoup_events.topics import PARTITIONS_ON_ONE_MACHINE
 from recoup_events.values import Attribution, Collection, FailureNature, fact_id
 
 MERCHANT, ACCOUNT = "m_bench", "acct_bench"
 WHEN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 """Within the last hour, as failures are heard of: of older ones a step of the ladder is due at once."""
+
+AT_ONCE = 5_000
+"""Events made, put on a topic and acknowledged before the next."""
 
 CODES = ("insufficient_funds", "generic_decline", "do_not_honor", "expired_card")
 
@@ -54,6 +62,29 @@ def failure(number: int, *, merchant: str = MERCHANT, series: str = "") -> m.Pay
 def failures(count: int, *, series: str = "") -> Iterator[m.PaymentFailed]:
     """So many of them, each another customer's."""
     return (failure(number, series=series) for number in range(count))
+
+
+async def put(kafka: str, prefix: str, events: Iterable[m.Event]) -> None:
+    """Put events on their topics, some thousand in memory at a time."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, linger_ms=5, max_batch_size=256 * 1024)
+    await producer.start()
+    try:
+        waiting = iter(events)
+        while some := list(islice(waiting, AT_ONCE)):
+            records = [write(event, source="/bench", partitions=PARTITIONS_ON_ONE_MACHINE) for event in some]
+            sent = [
+                await producer.send(
+                    prefix + record.topic,
+                    value=record.value,
+                    key=record.key,
+                    partition=record.partition,
+                    headers=record.headers,
+                )
+                for record in records
+            ]
+            await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
 
 
 async def know(owner_dsn: str, merchants: Iterable[str] = (MERCHANT,), clock: int = 0) -> None:

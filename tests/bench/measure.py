@@ -11,6 +11,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from prometheus_client import Counter
+
 Say = Callable[[str], None]
 
 
@@ -185,6 +187,11 @@ def percentile(values: Sequence[float], share: float) -> float:
     """Give the value below which this share of the values lies, the nearest rank; from at least one value."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def counted(counter: Counter, topic: str) -> float:
+    """Read one counter of a topic: to ask the registry collects every metric, in the time that is measured."""
+    return float(counter.labels(topic)._value.get())
 
 
 async def until(holds: Callable[[], bool], every: float = 0.002) -> None:

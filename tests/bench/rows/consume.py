@@ -1,24 +1,22 @@
 """The scheduler's work on failures: from the topic to cases, timers and announcements, committed."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from recoup_chassis.kafka import Consumers
 from recoup_chassis.outbox import OutboxWatch
 from recoup_chassis.postgres import Database
 from recoup_chassis.telemetry import EVENTS_HANDLED
-from recoup_events.envelope import write
 from recoup_events.models import PaymentFailed
 from recoup_retry_scheduler.subscriptions import SUBSCRIPTIONS
 
-from ..events import MERCHANT, failures, know
-from ..measure import Goal, Reading, Row, Side, until
+from ..events import MERCHANT, failures, know, put
+from ..measure import Goal, Reading, Row, Side, counted, until
 from ..place import Place, running
 
 OURS, RAW, ROWS = "retry-scheduler", "raw aiokafka, one COPY a batch", "the scheduler's rows alone"
@@ -38,7 +36,8 @@ async def row(place: Place) -> AsyncIterator[Row]:
     """Failures of as many customers on a topic of twelve partitions; each run of ours has a new database."""
     events = place.size(100_000, 200)
     kafka, prefix = await place.kafka(), await place.topics([TOPIC])
-    await _fill(place, kafka, prefix, events)
+    place.say(f"putting {events:,} failures on the topic")
+    await put(kafka, prefix, failures(events))
     groups = count(1)
     alone: list[Reading] = []
 
@@ -67,26 +66,6 @@ async def row(place: Place) -> AsyncIterator[Row]:
     )
 
 
-async def _fill(place: Place, kafka: str, prefix: str, events: int) -> None:
-    place.say(f"putting {events:,} failures on the topic")
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, linger_ms=5, max_batch_size=256 * 1024)
-    await producer.start()
-    sent = []
-    for event in failures(events):
-        record = write(event, source="/bench", partitions=12)
-        sent.append(
-            await producer.send(
-                prefix + record.topic,
-                value=record.value,
-                key=record.key,
-                partition=record.partition,
-                headers=record.headers,
-            )
-        )
-    await asyncio.gather(*sent)
-    await producer.stop()
-
-
 async def _ours(place: Place, kafka: str, prefix: str, group: str, events: int) -> tuple[Reading, Reading]:
     own = await place.database("retry-scheduler")
     await know(own.owner_dsn)
@@ -99,12 +78,15 @@ async def _ours(place: Place, kafka: str, prefix: str, group: str, events: int) 
             watch=OutboxWatch(database),
         )
         members = consumers._subscribers
-        handled = _handled()
+        handled = counted(EVENTS_HANDLED, TOPIC)
         async with running(consumers):
             await until(lambda: not all(member.idle.is_set() for member in members), every=0.001)
             began, worked = time.monotonic(), time.process_time()
             await until(
-                lambda: _handled() >= handled + events and all(member.idle.is_set() for member in members)
+                lambda: (
+                    counted(EVENTS_HANDLED, TOPIC) >= handled + events
+                    and all(member.idle.is_set() for member in members)
+                )
             )
             seconds, worked = time.monotonic() - began, time.process_time() - worked
         announced = await database.pool.fetchval("SELECT count(*) FROM outbox")
@@ -169,8 +151,3 @@ async def _raw(place: Place, kafka: str, prefix: str, group: str, events: int) -
     await connection.close()
     await place.drop(own)
     return Reading(events / seconds, {"CPU of the process, ms an event": worked / events * 1000})
-
-
-def _handled() -> float:
-    """Read the counter alone: to ask the registry collects every metric, in the time that is measured."""
-    return float(EVENTS_HANDLED.labels(TOPIC)._value.get())

@@ -10,13 +10,10 @@ from itertools import count
 
 import aiohttp
 import psutil
-from aiokafka import AIOKafkaProducer
 
-from recoup_events.envelope import write
-from recoup_events.topics import PARTITIONS_ON_ONE_MACHINE
 from recoup_local.house import ADAPTER, NOTIFIER, PORTAL, SCHEDULER, SERVICES, House
 
-from ..events import failure
+from ..events import failure, put
 from ..measure import Goal, Reading, Row, Side
 from ..place import Place
 from ..webhooks import customer_updated, signature
@@ -57,7 +54,8 @@ async def row(place: Place) -> AsyncIterator[Row]:
         place.say(f"{half:,} customers are told of, and a renewal of each fails")
         await _tell(house, numbers)
         await wait_for(house, NOTIFIER, TOLD, done * half, merchant["merchant_id"])
-        await _fail(house, numbers, merchant["merchant_id"])
+        failed = (failure(number, merchant=merchant["merchant_id"]) for number in numbers)
+        await put(house.kafka.bootstrap_servers, house.environments[SCHEDULER]["KAFKA_TOPIC_PREFIX"], failed)
         for service, query in ((SCHEDULER, OPENED), (PORTAL, OPENED), (NOTIFIER, WRITTEN_OFF)):
             await wait_for(house, service, query, done * half, merchant["merchant_id"])
         return _reading(house, alone)
@@ -96,32 +94,6 @@ async def _tell(house: House, numbers: range) -> None:
                     assert answer.status == 200, await answer.text()
 
         await asyncio.gather(*(post() for _ in range(CONNECTIONS)))
-
-
-async def _fail(house: House, numbers: range, merchant: str) -> None:
-    """Put the failure of each customer's renewal on the topic."""
-    prefix = house.environments[SCHEDULER]["KAFKA_TOPIC_PREFIX"]
-    producer = AIOKafkaProducer(bootstrap_servers=house.kafka.bootstrap_servers, linger_ms=5)
-    await producer.start()
-    try:
-        for first in range(0, len(numbers), 1000):
-            records = [
-                write(failure(n, merchant=merchant), source="/bench", partitions=PARTITIONS_ON_ONE_MACHINE)
-                for n in numbers[first : first + 1000]
-            ]
-            sent = [
-                await producer.send(
-                    prefix + one.topic,
-                    value=one.value,
-                    key=one.key,
-                    partition=one.partition,
-                    headers=one.headers,
-                )
-                for one in records
-            ]
-            await asyncio.gather(*sent)
-    finally:
-        await producer.stop()
 
 
 async def _imports_alone(service: str) -> int:

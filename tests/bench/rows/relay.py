@@ -16,7 +16,7 @@ from recoup_chassis.telemetry import EVENTS_RELAYED
 from recoup_events.envelope import Record, write
 
 from ..events import failures
-from ..measure import Goal, Reading, Row, Side, until
+from ..measure import Goal, Reading, Row, Side, counted, until
 from ..place import Place, running
 
 OURS, RAW = "Recoup's relay", "raw aiokafka producer"
@@ -45,10 +45,10 @@ async def row(place: Place) -> AsyncIterator[Row]:
         await producer.start()
 
         async def ours() -> Reading:
-            before = _relayed()
+            before = counted(EVENTS_RELAYED, TOPIC)
             await owner.execute(FILL, *_columns(records))
             began = time.monotonic()
-            await until(lambda: _relayed() >= before + events)
+            await until(lambda: counted(EVENTS_RELAYED, TOPIC) >= before + events)
             return Reading(events / (time.monotonic() - began))
 
         async def raw() -> Reading:
@@ -84,11 +84,6 @@ async def row(place: Place) -> AsyncIterator[Row]:
             )
         await producer.stop()
     await owner.close()
-
-
-def _relayed() -> float:
-    """Read the counter alone: to ask the registry collects every metric, in the time that is measured."""
-    return float(EVENTS_RELAYED.labels(TOPIC)._value.get())
 
 
 def _columns(records: list[Record]) -> list[list[Any]]:
