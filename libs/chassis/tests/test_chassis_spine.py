@@ -2,14 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from recoup_chassis import batches, kafka
 from recoup_chassis.errors import Unprocessable
 from recoup_chassis.kafka import Consumers, Subscription
 from recoup_chassis.postgres import KEEPALIVES, Tx
@@ -70,6 +72,38 @@ async def test_what_comes_one_by_one_while_a_batch_is_handled_makes_one_batch(be
         await bench.send(failure("m1", "first", 100))
         await eventually(lambda: _counted(bench, 31))
     assert sizes == [1, 30]
+
+
+def _dead_fetcher(consumer: Any) -> None:
+    consumer._fetcher._fetch_task.cancel()
+
+
+def _dead_coordinator(consumer: Any) -> None:
+    consumer._coordinator._coordination_task.cancel()
+
+
+def _coordinator_that_does_not_end(consumer: Any) -> None:
+    _dead_fetcher(consumer)
+    _dead_coordinator(consumer)
+    consumer._coordinator._coordination_task = asyncio.create_task(asyncio.Event().wait())
+
+
+@pytest.mark.parametrize("break_it", [_dead_fetcher, _dead_coordinator, _coordinator_that_does_not_end])
+async def test_a_consumer_that_brings_nothing_any_more_begins_anew(
+    bench: Bench, break_it: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "SILENT", 1.0)
+    monkeypatch.setattr(batches, "DEAF", 1.0)
+    monkeypatch.setattr(kafka, "LEFT_WITHIN", 1.0)
+    await bench.send(live_merchant("m1"), failure("m1", "before"))
+    member = bench.member()
+    async with running(member):
+        await eventually(lambda: _counted(bench, 1))
+        for subscriber in member._subscribers:
+            break_it(subscriber.consumer)
+        await bench.send(live_merchant("m2"), failure("m2", "after"))
+        await eventually(lambda: _counted(bench, 2))
+        await eventually(lambda: _no_problem(member))
 
 
 async def test_a_rebalance_in_mid_batch_runs_nothing_twice(bench: Bench) -> None:

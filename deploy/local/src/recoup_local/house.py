@@ -23,7 +23,7 @@ from recoup_local.postgres import Postgres
 from recoup_local.practice import PracticeGateway, start_practice_gateway
 from recoup_local.run import Run
 from recoup_local.services import Service, run_command
-from recoup_local.topics import create_topics, read_to_the_end
+from recoup_local.topics import behind, create_topics
 
 ADAPTER, SCHEDULER, NOTIFIER, PORTAL = SERVICES = (
     "gateway-adapter",
@@ -121,7 +121,11 @@ class House:
         return self.practice
 
     async def settings_heard(self) -> bool:
-        """Tell whether every service that runs has heard of every setting that was saved."""
+        """Tell whether every service that runs has heard of every setting that was saved.
+
+        Raises:
+            AssertionError: not yet; it says who has not, and what is wrong with the services that aren't ready.
+        """
         connection = await asyncpg.connect(self.databases[PORTAL].owner_dsn)
         try:
             waiting = await connection.fetchval(
@@ -131,12 +135,18 @@ class House:
             await connection.close()
         prefix = self.environments[PORTAL]["KAFKA_TOPIC_PREFIX"]
         topic = SETTINGS_CHANGED.name
-        return not waiting and await read_to_the_end(
+        deaf = await behind(
             self.kafka.bootstrap_servers,
             prefix + topic,
             [f"{prefix}{name}.{topic}" for name in {service.name for service in self.services.values()}],
             partitions=PARTITIONS_ON_ONE_MACHINE,
         )
+        if waiting or deaf:
+            wrong = {service.process_name: await service.problem() for service in self.services.values()}
+            said = "; ".join(f"{name}: {problem}" for name, problem in wrong.items() if problem)
+            msg = f"settings not heard by {deaf}, {waiting} not yet told; {said or 'all services are ready'}"
+            raise AssertionError(msg)
+        return True
 
     async def command(self, service: str, *arguments: str) -> str:
         """Run a command of a service in its environment, for instance `create-merchant`."""

@@ -96,8 +96,12 @@ class Service:
                     )
                 await asyncio.sleep(POLL)
 
+    async def problem(self) -> str | None:
+        """Ask it what is wrong; None when it is ready."""
+        async with aiohttp.ClientSession(timeout=LOOK_TIMEOUT) as http:
+            return await self._asked(http)
+
     async def _asked(self, http: aiohttp.ClientSession) -> str | None:
-        """What it says is wrong; None when it is ready."""
         try:
             async with http.get(f"{self.ops_url}/readyz") as answer:
                 return None if answer.status == 200 else (await answer.text()).strip()

@@ -56,10 +56,10 @@ async def create_topics(
         await admin.close()
 
 
-async def read_to_the_end(
+async def behind(
     bootstrap_servers: str, topic: str, groups: Iterable[str], *, partitions: int = PARTITIONS
-) -> bool:
-    """Tell whether each of these groups has committed all that the topic held a moment ago."""
+) -> list[str]:
+    """Give those of these groups that have not committed all that the topic held a moment ago."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=30_000)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
     await admin.start()
@@ -67,11 +67,12 @@ async def read_to_the_end(
     try:
         where = [TopicPartition(topic, number) for number in range(partitions)]
         ends = {one: end for one, end in (await consumer.end_offsets(where)).items() if end}
+        found = []
         for group in groups:
             done = await admin.list_consumer_group_offsets(group)
             if any(one not in done or done[one].offset < end for one, end in ends.items()):
-                return False
-        return True
+                found.append(group)
+        return found
     finally:
         await consumer.stop()
         await admin.close()

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import KafkaError
 from opentelemetry.trace import SpanKind
 
 from recoup_chassis import inbox, quarantine
@@ -46,6 +46,10 @@ ten transactions a second instead of one for each record, and fewer where the ma
 
 BACK_OFF_FROM, BACK_OFF_TO, PATIENCE = 0.1, 10.0, 60.0
 """Seconds between attempts at a batch, doubling, and in all before its records are fetched anew."""
+
+SILENT, DEAF, ANSWERS_WITHIN = 30.0, 10.0, 5.0
+"""Seconds without a record until the broker is asked whether some wait; that they wait, while none comes, until the
+consumer counts as deaf; and until the broker's answer is given up."""
 
 SETTINGS_WITHIN = 10.0
 """Seconds that a message waits for its merchant's settings before it is refused."""
@@ -108,6 +112,8 @@ class Subscriber:
         self._refusals: deque[float] = deque() if refusals is None else refusals
         self._done: dict[TopicPartition, int] = {}
         self._resting: AIOKafkaConsumer | None = None
+        self._heard = time.monotonic()
+        self._waiting_since: float | None = None
         self.stopping = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -128,6 +134,8 @@ class Subscriber:
         """
         found = await consumer.getmany(timeout_ms=WAIT_MS, max_records=AT_ONCE)
         records = tuple(record for one in found.values() for record in one)
+        if records:
+            self._heard, self._waiting_since = time.monotonic(), None
         if 0 < len(records) < AT_ONCE:
             consumer.pause(*consumer.assignment())
             self._resting = consumer
@@ -141,9 +149,6 @@ class Subscriber:
         self.idle.clear()
         try:
             await self._to_its_end(records)
-        except asyncio.CancelledError:
-            self.stopped_because = "its task was cancelled"
-            raise
         except Exception as surprise:  # noqa: BLE001  # whatever it is, it must be seen and lose nothing
             self._stop(surprise)
         finally:
@@ -295,14 +300,12 @@ class Subscriber:
             raise _Stop(msg)
 
     async def _commit(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """Commit their offsets, or not: who reads them again, this member or another, finds them in the inbox."""
         try:
             await self.consumer.commit(offsets := _after(records))
             self._done.update(offsets)
-        except (
-            CommitFailedError,
-            IllegalStateError,
-        ):  # another member has the partition now; its inbox knows
-            log.info("offsets.lost", topic=self.topic.name)
+        except KafkaError as error:
+            log.warning("offsets.not_committed", topic=self.topic.name, error=repr(error)[:300])
 
     def _seek_back(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """Have the records fetched anew: polling goes on, so that the group keeps us, and nothing is passed over."""
@@ -316,6 +319,30 @@ class Subscriber:
         CONSUMER_STOPPED.labels(self.topic.name).set(1)
         log.critical("subscription.stopped", topic=self.topic.name, error=self.stopped_because, exc_info=why)
 
+    async def is_deaf(self) -> bool:
+        """Tell whether records wait and its consumer does not bring them.
+
+        A task of the library can end, or wait for what never comes, while its polls go on without a word.
+        """
+        now = time.monotonic()
+        if (
+            self.stopped_because
+            or self.consumer is None
+            or not self.idle.is_set()
+            or now - self._heard < SILENT
+        ):
+            return False
+        try:
+            async with asyncio.timeout(ANSWERS_WITHIN):
+                waiting = await _any_waits(self.consumer)
+        except (KafkaError, TimeoutError):
+            return False  # the broker is away; it is asked again
+        if not waiting:
+            self._heard, self._waiting_since = now, None
+        elif self._waiting_since is None:
+            self._waiting_since = now
+        return self._waiting_since is not None and now - self._waiting_since > DEAF
+
     def lag(self) -> int:
         """Count the records that wait in the partitions we hold, as far as the last poll knew."""
         if self.consumer is None:
@@ -325,6 +352,14 @@ class Subscriber:
             for where in self.consumer.assignment()
             if where in self._done
         )
+
+
+async def _any_waits(consumer: AIOKafkaConsumer) -> bool:
+    """Ask the broker whether the partitions that a consumer holds have records beyond what was committed."""
+    held = consumer.assignment()
+    first, end = await consumer.beginning_offsets(held), await consumer.end_offsets(held)
+    done = {where: await consumer.committed(where) or 0 for where in held}
+    return any(end[where] > max(first[where], done[where]) for where in held)
 
 
 def _gathering(took: float) -> float:

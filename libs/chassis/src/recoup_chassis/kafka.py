@@ -9,13 +9,13 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from recoup_chassis.batches import AT_ONCE, Handler, Subscriber, Subscription
 from recoup_chassis.config import ServiceConfig
-from recoup_chassis.errors import is_retryable
+from recoup_chassis.errors import Retryable, is_retryable
 from recoup_chassis.outbox import OutboxWatch
 from recoup_chassis.postgres import Database
 from recoup_chassis.process import rest
@@ -27,6 +27,9 @@ __all__ = ["Consumers", "Handler", "Subscription"]
 RETRY_BACKOFF_MS = 1000
 """Milliseconds until a consumer asks a broker that failed it again. With the library's 100 the fourteen consumers of
 one service make 400 connections a second to a broker that is away, and write as many lines (measured)."""
+
+LEFT_WITHIN = 10.0
+"""Seconds that consumers have to stop in order; then their tasks are cancelled."""
 
 
 class Consumers:
@@ -96,32 +99,52 @@ class Consumers:
 
     async def serve(self, stopping: asyncio.Event) -> None:
         """Consume until stopped; then finish the batches in hand, commit, and leave the groups."""
-        try:
-            while not stopping.is_set():
-                try:
-                    await self._broker.start()
-                    break
-                except Exception as error:
-                    if not is_retryable(error):
-                        raise
-                    log.warning("broker.waiting", error=repr(error)[:200])
-                    await self._broker.stop()
-                    await rest(stopping, 1.0)
-            await self._watch_lag(stopping)
-        finally:
-            for subscriber in self._subscribers:
-                subscriber.stopping.set()
-            await asyncio.gather(*(subscriber.idle.wait() for subscriber in self._subscribers))
-            await self._broker.stop()
+        while not stopping.is_set():
+            try:
+                await self._broker.start()
+                await self._watch(stopping)
+            except Exception as error:
+                if not is_retryable(error):
+                    raise
+                log.warning("broker.waiting", error=repr(error)[:200])
+            finally:
+                await self._leave()
+            await rest(stopping, 1.0)
 
-    async def _watch_lag(self, stopping: asyncio.Event) -> None:
+    async def _watch(self, stopping: asyncio.Event) -> None:
+        """Tell the lag, until stopped.
+
+        Raises:
+            Retryable: a consumer is deaf; all begin anew.
+        """
         while not stopping.is_set():
             lag: Counter[str] = Counter()
             for subscriber in self._subscribers:
                 lag[subscriber.topic.name] += subscriber.lag()
             for topic, records in lag.items():
                 CONSUMER_LAG.labels(topic).set(records)
+            deaf = await asyncio.gather(*(subscriber.is_deaf() for subscriber in self._subscribers))
+            if any(deaf):
+                topics = {
+                    one.topic.name for one, is_deaf in zip(self._subscribers, deaf, strict=True) if is_deaf
+                }
+                raise Retryable(f"records of {', '.join(sorted(topics))} wait and are not brought")
             await rest(stopping, 2.0)
+
+    async def _leave(self) -> None:
+        """Finish the batches in hand and leave the groups; a new start may follow."""
+        for subscriber in self._subscribers:
+            subscriber.stopping.set()
+        await asyncio.gather(*(subscriber.idle.wait() for subscriber in self._subscribers))
+        consumers = [subscriber.consumer for subscriber in self._subscribers if subscriber.consumer]
+        try:
+            async with asyncio.timeout(LEFT_WITHIN):
+                await self._broker.stop()
+        except (ExceptionGroup, TimeoutError) as error:  # a task of a consumer has ended, or does not
+            log.warning("consumers.abandoned", error=repr(error)[:300])
+            await asyncio.gather(*map(_abandon, consumers))
+        for subscriber in self._subscribers:
+            subscriber.stopping.clear()
 
     async def problem(self) -> str | None:
         """Say in a sentence which subscriptions do not consume, or None."""
@@ -147,6 +170,20 @@ async def _parse(records: tuple[ConsumerRecord[bytes, bytes], ...]) -> KafkaMess
 
 async def _decode(message: KafkaMessage) -> Any:
     return message.raw_message
+
+
+async def _abandon(consumer: AIOKafkaConsumer) -> None:
+    """End the tasks of a consumer that could not be stopped, so that it disturbs none that takes its place."""
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001  # no public way
+    for task in (
+        coordinator and coordinator._coordination_task,  # noqa: SLF001
+        coordinator and coordinator._heartbeat_task,  # noqa: SLF001
+        coordinator and coordinator._commit_refresh_task,  # noqa: SLF001
+        fetcher and fetcher._fetch_task,  # noqa: SLF001
+    ):
+        if task is not None:
+            task.cancel()
+    await asyncio.wait((asyncio.create_task(consumer._client.close()),), timeout=LEFT_WITHIN)  # noqa: SLF001
 
 
 class _NoConsumer:

@@ -27,8 +27,9 @@ IN_A_ROW = 20
 """Portions relayed one above the other before the outbox is read from its beginning again, for events whose transaction
 was longer under way than that of a later one."""
 
-ACKNOWLEDGED_WITHIN = 30.0
-"""Seconds; then the producer is given up, its sender first, and a new one starts."""
+ACKNOWLEDGED_WITHIN, STARTED_WITHIN, CLOSED_WITHIN = 30.0, 60.0, 5.0
+"""Seconds; then the producer is given up, its sender first, and a new one starts. And until one that starts is given
+up, and until one that is given up is left to itself."""
 
 GATHER, IDLE, HANDOVER = 0.02, 0.05, 2.0
 """Seconds: between looks at the outbox unless it gave all that one takes; between looks while nothing is written; and
@@ -101,7 +102,8 @@ class Relay:
             compression_type=None,
         )
         try:
-            await producer.start()
+            async with asyncio.timeout(STARTED_WITHIN):
+                await producer.start()
         except BaseException:
             await _abandon(producer)
             raise
@@ -192,8 +194,8 @@ async def _abandon(producer: AIOKafkaProducer) -> None:
     sender = producer._sender.sender_task if producer._sender is not None else None  # noqa: SLF001  # no public way
     if sender is not None and not sender.done():
         sender.cancel()
-        await asyncio.wait((sender,), timeout=5)
-    await producer.client.close()
+        await asyncio.wait((sender,), timeout=CLOSED_WITHIN)
+    await asyncio.wait((asyncio.create_task(producer.client.close()),), timeout=CLOSED_WITHIN)
     producer._closed = True  # noqa: SLF001  # it is, and must not warn about it
 
 
