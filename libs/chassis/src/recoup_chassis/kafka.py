@@ -106,7 +106,7 @@ class Consumers:
             except Exception as error:
                 if not is_retryable(error):
                     raise
-                log.warning("broker.waiting", error=repr(error)[:200])
+                log.warning("consumers.beginning_anew", error=repr(error)[:200])
             finally:
                 await self._leave()
             await rest(stopping, 1.0)
