@@ -92,6 +92,13 @@ MUTANTS = (
         CHASSIS_TESTS,
     ),
     Mutant(
+        "consumers that bring nothing begin anew",
+        f"{CHASSIS}/kafka.py",
+        "            if any(deaf):\n",
+        "            if False:\n",
+        CHASSIS_TESTS,
+    ),
+    Mutant(
         "a deploy that refuses everything stops its topic",
         f"{CHASSIS}/batches.py",
         "if len(self._refusals) > self._bears:",

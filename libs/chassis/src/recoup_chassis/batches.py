@@ -51,6 +51,9 @@ SILENT, DEAF, ANSWERS_WITHIN = 30.0, 10.0, 5.0
 """Seconds without a record until the broker is asked whether some wait; that they wait, while none comes, until the
 consumer counts as deaf; and until the broker's answer is given up."""
 
+COMMITTED_WITHIN = 30.0
+"""Seconds that a commit of offsets may take; then the consumer goes on without."""
+
 SETTINGS_WITHIN = 10.0
 """Seconds that a message waits for its merchant's settings before it is refused."""
 
@@ -302,9 +305,10 @@ class Subscriber:
     async def _commit(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """Commit their offsets, or not: who reads them again, this member or another, finds them in the inbox."""
         try:
-            await self.consumer.commit(offsets := _after(records))
+            async with asyncio.timeout(COMMITTED_WITHIN):
+                await self.consumer.commit(offsets := _after(records))
             self._done.update(offsets)
-        except KafkaError as error:
+        except (KafkaError, TimeoutError) as error:
             log.warning("offsets.not_committed", topic=self.topic.name, error=repr(error)[:300])
 
     def _seek_back(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
