@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from recoup_chassis import batches, kafka
+from recoup_chassis import hearing, kafka
 from recoup_chassis.errors import Unprocessable
 from recoup_chassis.kafka import Consumers, Subscription
 from recoup_chassis.postgres import KEEPALIVES, Tx
@@ -92,8 +92,8 @@ def _coordinator_that_does_not_end(consumer: Any) -> None:
 async def test_a_consumer_that_brings_nothing_any_more_begins_anew(
     bench: Bench, break_it: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "SILENT", 1.0)
-    monkeypatch.setattr(batches, "DEAF", 1.0)
+    monkeypatch.setattr(hearing, "SILENT", 1.0)
+    monkeypatch.setattr(hearing, "DEAF", 1.0)
     monkeypatch.setattr(kafka, "LEFT_WITHIN", 1.0)
     await bench.send(live_merchant("m1"), failure("m1", "before"))
     member = bench.member()

@@ -19,6 +19,7 @@ from opentelemetry.trace import SpanKind
 
 from recoup_chassis import inbox, quarantine
 from recoup_chassis.errors import Retryable, is_retryable, unprocessable
+from recoup_chassis.hearing import Hearing
 from recoup_chassis.outbox import OutboxWatch
 from recoup_chassis.postgres import Customer, Database, Tx
 from recoup_chassis.process import rest
@@ -46,10 +47,6 @@ ten transactions a second instead of one for each record, and fewer where the ma
 
 BACK_OFF_FROM, BACK_OFF_TO, PATIENCE = 0.1, 10.0, 60.0
 """Seconds between attempts at a batch, doubling, and in all before its records are fetched anew."""
-
-SILENT, DEAF, ANSWERS_WITHIN = 30.0, 10.0, 5.0
-"""Seconds without a record until the broker is asked whether some wait; that they wait, while none comes, until the
-consumer counts as deaf; and until the broker's answer is given up."""
 
 COMMITTED_WITHIN = 30.0
 """Seconds that a commit of offsets may take; then the consumer goes on without."""
@@ -115,8 +112,7 @@ class Subscriber:
         self._refusals: deque[float] = deque() if refusals is None else refusals
         self._done: dict[TopicPartition, int] = {}
         self._resting: AIOKafkaConsumer | None = None
-        self._heard = time.monotonic()
-        self._waiting_since: float | None = None
+        self._hearing = Hearing()
         self.stopping = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -138,7 +134,7 @@ class Subscriber:
         found = await consumer.getmany(timeout_ms=WAIT_MS, max_records=AT_ONCE)
         records = tuple(record for one in found.values() for record in one)
         if records:
-            self._heard, self._waiting_since = time.monotonic(), None
+            self._hearing.heard()
         if 0 < len(records) < AT_ONCE:
             consumer.pause(*consumer.assignment())
             self._resting = consumer
@@ -324,28 +320,9 @@ class Subscriber:
         log.critical("subscription.stopped", topic=self.topic.name, error=self.stopped_because, exc_info=why)
 
     async def is_deaf(self) -> bool:
-        """Tell whether records wait and its consumer does not bring them.
-
-        A task of the library can end, or wait for what never comes, while its polls go on without a word.
-        """
-        now = time.monotonic()
-        if (
-            self.stopped_because
-            or self.consumer is None
-            or not self.idle.is_set()
-            or now - self._heard < SILENT
-        ):
-            return False
-        try:
-            async with asyncio.timeout(ANSWERS_WITHIN):
-                waiting = await _any_waits(self.consumer)
-        except (KafkaError, TimeoutError):
-            return False  # the broker is away; it is asked again
-        if not waiting:
-            self._heard, self._waiting_since = now, None
-        elif self._waiting_since is None:
-            self._waiting_since = now
-        return self._waiting_since is not None and now - self._waiting_since > DEAF
+        """Tell whether its consumer does not bring what waits, though nothing else keeps it."""
+        consumer, busy = self.consumer, self.stopped_because or not self.idle.is_set()
+        return consumer is not None and not busy and await self._hearing.is_lost(consumer)
 
     def lag(self) -> int:
         """Count the records that wait in the partitions we hold, as far as the last poll knew."""
@@ -356,14 +333,6 @@ class Subscriber:
             for where in self.consumer.assignment()
             if where in self._done
         )
-
-
-async def _any_waits(consumer: AIOKafkaConsumer) -> bool:
-    """Ask the broker whether the partitions that a consumer holds have records beyond what was committed."""
-    held = consumer.assignment()
-    first, end = await consumer.beginning_offsets(held), await consumer.end_offsets(held)
-    done = {where: await consumer.committed(where) or 0 for where in held}
-    return any(end[where] > max(first[where], done[where]) for where in held)
 
 
 def _gathering(took: float) -> float:
