@@ -174,16 +174,15 @@ async def _decode(message: KafkaMessage) -> Any:
 
 async def _abandon(consumer: AIOKafkaConsumer) -> None:
     """End the tasks of a consumer that could not be stopped, so that it disturbs none that takes its place."""
-    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001  # no public way
-    for task in (
-        coordinator and coordinator._coordination_task,  # noqa: SLF001
-        coordinator and coordinator._heartbeat_task,  # noqa: SLF001
-        coordinator and coordinator._commit_refresh_task,  # noqa: SLF001
-        fetcher and fetcher._fetch_task,  # noqa: SLF001
-    ):
+    parts = consumer._coordinator, consumer._fetcher  # noqa: SLF001  # no public way
+    for task in [getattr(part, name, None) for part in parts for name in _TASKS]:
         if task is not None:
             task.cancel()
-    await asyncio.wait((asyncio.create_task(consumer._client.close()),), timeout=LEFT_WITHIN)  # noqa: SLF001
+    closing = asyncio.create_task(consumer._client.close())  # noqa: SLF001  # no public way
+    await asyncio.wait((closing,), timeout=LEFT_WITHIN)
+
+
+_TASKS = "_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_fetch_task"
 
 
 class _NoConsumer:
