@@ -14,6 +14,7 @@ PART = "examples"
 STEPS = 30
 
 
+@pytest.mark.slow
 @pytest.mark.part(PART)
 @pytest.mark.parametrize("machine", [AttemptsMachine, CasesMachine])
 @pytest.mark.timeout(3600)
