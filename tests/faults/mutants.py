@@ -99,6 +99,13 @@ MUTANTS = (
         CHASSIS_TESTS,
     ),
     Mutant(
+        "a lost connection to the broker is told in the library's words",
+        f"{CHASSIS}/lost_connections.py",
+        "    except RuntimeError as error:\n",
+        "    except NameError as error:\n",
+        ("libs/chassis/tests/test_chassis_lost_connections.py",),
+    ),
+    Mutant(
         "a deploy that refuses everything stops its topic",
         f"{CHASSIS}/batches.py",
         "if len(self._refusals) > self._bears:",

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from recoup_chassis import hearing, kafka
+from recoup_chassis import batches, hearing, kafka
 from recoup_chassis.errors import Unprocessable
 from recoup_chassis.kafka import Consumers, Subscription
 from recoup_chassis.postgres import KEEPALIVES, Tx
@@ -88,13 +88,22 @@ def _coordinator_that_does_not_end(consumer: Any) -> None:
     consumer._coordinator._coordination_task = asyncio.create_task(asyncio.Event().wait())
 
 
-@pytest.mark.parametrize("break_it", [_dead_fetcher, _dead_coordinator, _coordinator_that_does_not_end])
+def _coordinator_that_is_never_found(consumer: Any) -> None:
+    consumer._coordinator.ensure_coordinator_known = asyncio.Event().wait
+    consumer._coordinator.coordinator_dead()
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [_dead_fetcher, _dead_coordinator, _coordinator_that_does_not_end, _coordinator_that_is_never_found],
+)
 async def test_a_consumer_that_brings_nothing_any_more_begins_anew(
     bench: Bench, break_it: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hearing, "SILENT", 1.0)
     monkeypatch.setattr(hearing, "DEAF", 1.0)
     monkeypatch.setattr(kafka, "LEFT_WITHIN", 1.0)
+    monkeypatch.setattr(batches, "COMMITTED_WITHIN", 2.0)
     await bench.send(live_merchant("m1"), failure("m1", "before"))
     member = bench.member()
     async with running(member):
@@ -103,6 +112,7 @@ async def test_a_consumer_that_brings_nothing_any_more_begins_anew(
             break_it(subscriber.consumer)
         await bench.send(live_merchant("m2"), failure("m2", "after"))
         await eventually(lambda: _counted(bench, 2))
+        await eventually(lambda: _all_committed(bench, 2))
         await eventually(lambda: _no_problem(member))
 
 

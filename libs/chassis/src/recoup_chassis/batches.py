@@ -305,6 +305,7 @@ class Subscriber:
                 await self.consumer.commit(offsets := _after(records))
             self._done.update(offsets)
         except (KafkaError, TimeoutError) as error:
+            self._hearing.lost |= isinstance(error, TimeoutError)
             log.warning("offsets.not_committed", topic=self.topic.name, error=repr(error)[:300])
 
     def _seek_back(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
@@ -319,10 +320,16 @@ class Subscriber:
         CONSUMER_STOPPED.labels(self.topic.name).set(1)
         log.critical("subscription.stopped", topic=self.topic.name, error=self.stopped_because, exc_info=why)
 
+    def begin(self) -> None:
+        """Make ready for a consumer that starts."""
+        self.stopping.clear()
+        self._hearing = Hearing()
+
     async def is_deaf(self) -> bool:
-        """Tell whether its consumer does not bring what waits, though nothing else keeps it."""
-        consumer, busy = self.consumer, self.stopped_because or not self.idle.is_set()
-        return consumer is not None and not busy and await self._hearing.is_lost(consumer)
+        """Tell whether its consumer does not bring what waits, though nothing else keeps it, or has no answers."""
+        if self.consumer is not None and self.idle.is_set() and not self.stopped_because:
+            await self._hearing.listen(self.consumer)
+        return self._hearing.lost
 
     def lag(self) -> int:
         """Count the records that wait in the partitions we hold, as far as the last poll knew."""

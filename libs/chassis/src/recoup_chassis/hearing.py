@@ -16,9 +16,13 @@ consumer counts as deaf; and until the broker's answer is given up."""
 
 
 class Hearing:
-    """When one consumer last brought something."""
+    """When one consumer last brought something, and whether it is lost.
+
+    `lost` may also be set by who waited in vain for an answer that the consumer should have had long ago.
+    """
 
     def __init__(self) -> None:
+        self.lost = False
         self._heard = time.monotonic()
         self._waiting_since: float | None = None
 
@@ -26,22 +30,22 @@ class Hearing:
         """Note that the consumer has brought records, or that none waited for it."""
         self._heard, self._waiting_since = time.monotonic(), None
 
-    async def is_lost(self, consumer: AIOKafkaConsumer) -> bool:
-        """Tell whether records have waited for a while that the consumer does not bring."""
+    async def listen(self, consumer: AIOKafkaConsumer) -> None:
+        """Ask the broker, where the consumer has been silent; it is lost where records wait that it does not bring."""
         now = time.monotonic()
         if now - self._heard < SILENT:
-            return False
+            return
         try:
             async with asyncio.timeout(ANSWERS_WITHIN):
                 waiting = await _any_waits(consumer)
         except (KafkaError, TimeoutError):
-            return False  # the broker is away; it is asked again
+            waiting = True  # for all that can be known
         if not waiting or self._heard > now:  # something came while the broker was asked
             self.heard()
-            return False
-        if self._waiting_since is None:
+        elif self._waiting_since is None:
             self._waiting_since = now
-        return now - self._waiting_since > DEAF
+        else:
+            self.lost |= now - self._waiting_since > DEAF
 
 
 async def _any_waits(consumer: AIOKafkaConsumer) -> bool:

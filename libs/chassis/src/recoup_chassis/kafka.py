@@ -5,6 +5,7 @@ sees a header, nothing is replied to, reading starts at the earliest record, gro
 """
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
@@ -100,6 +101,8 @@ class Consumers:
     async def serve(self, stopping: asyncio.Event) -> None:
         """Consume until stopped; then finish the batches in hand, commit, and leave the groups."""
         while not stopping.is_set():
+            for subscriber in self._subscribers:
+                subscriber.begin()
             try:
                 await self._broker.start()
                 await self._watch(stopping)
@@ -128,7 +131,7 @@ class Consumers:
                 topics = {
                     one.topic.name for one, is_deaf in zip(self._subscribers, deaf, strict=True) if is_deaf
                 }
-                raise Retryable(f"records of {', '.join(sorted(topics))} wait and are not brought")
+                raise Retryable(f"the consumers of {', '.join(sorted(topics))} bring nothing")
             await rest(stopping, 2.0)
 
     async def _leave(self) -> None:
@@ -143,8 +146,6 @@ class Consumers:
         except (ExceptionGroup, TimeoutError) as error:  # a task of a consumer has ended, or does not
             log.warning("consumers.abandoned", error=repr(error)[:300])
             await asyncio.gather(*map(_abandon, consumers))
-        for subscriber in self._subscribers:
-            subscriber.stopping.clear()
 
     async def problem(self) -> str | None:
         """Say in a sentence which subscriptions do not consume, or None."""
@@ -178,8 +179,8 @@ async def _abandon(consumer: AIOKafkaConsumer) -> None:
     for task in [getattr(part, name, None) for part in parts for name in _TASKS]:
         if task is not None:
             task.cancel()
-    closing = asyncio.create_task(consumer._client.close())  # noqa: SLF001  # no public way
-    await asyncio.wait((closing,), timeout=LEFT_WITHIN)
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(consumer._client.close(), LEFT_WITHIN)  # noqa: SLF001  # no public way
 
 
 _TASKS = "_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_fetch_task"

@@ -14,6 +14,7 @@ from typing import Protocol
 import uvloop
 
 from recoup_chassis.errors import is_retryable
+from recoup_chassis.lost_connections import tell_in_kafkas_words
 from recoup_chassis.telemetry import log
 
 BACK_OFF_FROM, BACK_OFF_TO = 0.1, 30.0
@@ -137,6 +138,7 @@ def collect_rarely() -> None:
 def main(serve: Awaitable[None]) -> int:
     """Run a service to its end on uvloop; give the exit code."""
     collect_rarely()
+    tell_in_kafkas_words()
 
     async def whole() -> None:
         await serve
