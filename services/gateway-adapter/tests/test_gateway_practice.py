@@ -12,7 +12,7 @@ import pytest_asyncio
 from prometheus_client import REGISTRY
 
 from recoup_events.models import CustomerUpdated, InvoiceUpdated, PaymentFailed, PaymentSucceeded
-from recoup_gateway_adapter.facts import cursor, join
+from recoup_gateway_adapter.facts import cursor, join, metrics
 from recoup_gateway_adapter.facts.cursor import EventCursor
 from recoup_local.eventually import eventually
 
@@ -275,3 +275,19 @@ async def test_a_list_that_was_being_read_in_a_crash_is_read_again_soon_after(sh
     assert held <= cursor.LEASE
     worker.cancel()
     await asyncio.wait([worker])
+
+
+async def test_how_long_a_list_is_unread_is_told_while_its_gateway_refuses_to_give_it(shop: Shop) -> None:
+    await shop.look()
+    refusing = {"requests": [{"kind": "error", "status": 500, "match": "GET /v1/events", "probability": 1.0}]}
+    await shop.practice.control("PUT", f"/accounts/{shop.adapter.account.account_id}/faults", refusing)
+    for hours in (2, 4):
+        await shop.look()  # two hours later, in vain
+        assert hours * 3600 <= metrics.CURSOR_AGE.collect()[0].samples[0].value < hours * 3600 + 600
+
+    await shop.practice.control(
+        "PUT", f"/accounts/{shop.adapter.account.account_id}/faults", {"requests": []}
+    )
+    await shop.look()
+    await shop.look()
+    assert metrics.CURSOR_AGE.collect()[0].samples[0].value < 3 * 3600

@@ -39,4 +39,10 @@ WHERE account_id = $1
 UPDATE event_cursors SET failures = failures + 1, not_before = now() + $2 WHERE account_id = $1
 
 -- name: age
-SELECT coalesce(max(extract(epoch FROM now() - not_before)), 0)::float8 FROM event_cursors
+-- Merchant's seconds since the list that was longest not read to its end was read so
+SELECT coalesce(max(extract(epoch FROM
+    c.origin_merchant + (clock_timestamp() - c.origin_real) * c.rate - e.looked_at)), 0)::float8
+FROM event_cursors e
+JOIN account_owners o ON o.account_id = e.account_id AND o.enabled
+JOIN merchant_clocks mc ON mc.merchant_id = e.merchant_id
+JOIN clocks c ON c.clock_id = mc.clock_id

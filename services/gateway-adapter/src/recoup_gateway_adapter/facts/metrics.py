@@ -12,4 +12,7 @@ WAITING_AGE = Gauge("recoup_joins_age_seconds", "How long the oldest of them wai
 ASKED = Counter("recoup_joins_asked", "Questions to a gateway about what is missing.", ["answer"])
 SETTLED = Counter("recoup_joins_settled", "Facts told with what was known.", ["kind", "answered"])
 EVENTS_LISTED = Counter("recoup_cursor_events", "Events read from gateways' own lists.", ["state"])
-CURSOR_AGE = Gauge("recoup_cursor_age_seconds", "Real time since the account longest not looked at was.")
+CURSOR_AGE = Gauge(
+    "recoup_cursor_age_seconds",
+    "Merchant's time since the event list that was longest not read to its end was read so.",
+)

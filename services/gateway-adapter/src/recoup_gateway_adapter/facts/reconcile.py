@@ -12,7 +12,7 @@ from recoup_chassis.telemetry import log
 from recoup_gateway_adapter.accounts import store as accounts
 from recoup_gateway_adapter.accounts.domain import Account, AccountRef
 from recoup_gateway_adapter.accounts.sealing import Vault
-from recoup_gateway_adapter.facts.cursor import EventCursor
+from recoup_gateway_adapter.facts.cursor import EVERY, EventCursor
 from recoup_gateway_adapter.facts.handlers import observe
 from recoup_gateway_adapter.facts.republish import republish
 from recoup_gateway_adapter.gateways.stripe import charges
@@ -37,7 +37,7 @@ async def reconcile(database: Database, vault: Vault, session: Http) -> Reconcil
     """Read event lists and open invoices of all enabled accounts. Safe to repeat, and to run beside the service."""
     async with database.transaction(()) as tx:
         enabled = await accounts.enabled(tx)
-        await tx.execute(sql.hasten)
+        await tx.execute(sql.hasten, EVERY)
     cursor = EventCursor(database, vault, session)
     while await cursor.once():
         pass
