@@ -1,6 +1,6 @@
 -- name: hasten
 -- $1 interval: merchant's time between looks. Read every account's event list now, from where the cursor stood
-UPDATE event_cursors SET looked_at = looked_at - $1, not_before = now(), failures = 0
+UPDATE event_cursors SET looked_at = looked_at - $1::interval, not_before = now(), failures = 0
 
 -- name: behind
 -- Accounts whose list could not be read to its end
