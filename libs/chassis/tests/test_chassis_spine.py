@@ -357,6 +357,26 @@ async def test_a_broker_is_found_among_several_of_which_others_are_away(bench: B
         await eventually(lambda: _counted(bench, 1))
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Unclosed AIOKafka:ResourceWarning"
+)  # FastStream's own, whose start is given up
+async def test_a_member_stops_at_once_while_it_starts_with_a_broker_that_does_not_answer(
+    bench: Bench,
+) -> None:
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(never, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        deaf = replace(
+            bench,
+            config=bench.config.model_copy(update={"kafka_bootstrap_servers": f"127.0.0.1:{port}"}),
+        )
+        async with asyncio.timeout(10), running(deaf.member()):
+            await asyncio.sleep(0.5)
+
+
 async def test_the_server_notices_soon_that_a_service_is_gone_with_its_machine(bench: Bench) -> None:
     async with bench.database.pool.acquire() as connection:
         rows = await connection.fetch(

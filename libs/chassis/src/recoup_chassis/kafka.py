@@ -7,7 +7,7 @@ sees a header, nothing is replied to, reading starts at the earliest record, gro
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -104,8 +104,8 @@ class Consumers:
             for subscriber in self._subscribers:
                 subscriber.begin()
             try:
-                await self._broker.start()
-                await self._watch(stopping)
+                if await _ended_before(stopping, self._broker.start()):
+                    await self._watch(stopping)
             except Exception as error:
                 if not is_retryable(error):
                     raise
@@ -162,6 +162,20 @@ class Consumers:
         topics = dict.fromkeys(subscriber.topic.name for subscriber in self._subscribers)
         found += [f"{topic} holds no partition" for topic in topics if topic not in holding]
         return "; ".join(found) or None
+
+
+async def _ended_before(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do some work, and tell that it ended; False where the process is to stop, and the work is given up."""
+    working, stop = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait((working, stop), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            return False
+        await working
+        return True
+    finally:
+        working.cancel()
+        stop.cancel()
 
 
 async def _parse(records: tuple[ConsumerRecord[bytes, bytes], ...]) -> KafkaMessage:
