@@ -142,6 +142,13 @@ async def test_a_filter_with_a_slip_in_its_name_is_refused(house: House) -> None
     assert answer["error"]["message"] == "query: has an unknown parameter; known here: cursor, limit, state"
 
 
+async def test_a_filter_that_comes_twice_is_refused(house: House) -> None:
+    merchant = await house.merchant()
+    for query in ("state=scheduled&state=scheduled", "cursor=%C2%A6&cursor=false&cursor="):
+        status, answer = await house.ask("GET", f"/v1/cases?{query}", merchant)
+        assert (status, answer["error"]["message"]) == (422, "query: has a parameter more than once")
+
+
 async def test_the_api_answers_in_its_one_form_below_a_path_that_no_route_can_have(house: House) -> None:
     status, answer = await house.ask("GET", "/v1/cases/%0A", await house.merchant())
     assert (status, answer["error"]["code"]) == (404, "http")

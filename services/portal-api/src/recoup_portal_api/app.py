@@ -69,7 +69,7 @@ def merchant_api(portal: Portal) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=errors,
-        dependencies=[Depends(typed.nothing_sensitive), Depends(typed.nothing_unknown)],
+        dependencies=[Depends(typed.nothing_sensitive), Depends(typed.nothing_unknown_or_twice)],
     )
     app.state.db, app.state.config = portal.db, portal.config
     app.state.adapter, app.state.notifier = portal.adapter, portal.notifier

@@ -2,7 +2,7 @@
 
 Promise: what a merchant's program sends is looked through before anything keeps, announces or logs it; the answer
 names what was found, and never repeats it. A parameter that nobody knows is refused, for a filter with a slip in its
-name would give everything.
+name would give everything; so is one that comes twice, for nobody can say which is meant.
 """
 
 import json
@@ -33,16 +33,19 @@ async def nothing_sensitive(request: Request) -> None:
             raise ApiError(422, "sensitive", f"{where}: holds {found}; it does not belong here", field=where)
 
 
-async def nothing_unknown(request: Request) -> None:
-    """Let a request pass whose query has only parameters that its route knows.
+async def nothing_unknown_or_twice(request: Request) -> None:
+    """Let a request pass whose query has only parameters that its route knows, each of them once.
 
     Raises:
         ApiError: 422.
     """
     known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
-    if not known.issuperset(request.query_params):
+    given = [name for name, _ in request.query_params.multi_items()]
+    if not known.issuperset(given):
         names = ", ".join(sorted(known)) or "none"
         raise ApiError(422, "invalid", f"query: has an unknown parameter; known here: {names}", field="query")
+    if len(given) > len(set(given)):
+        raise ApiError(422, "invalid", "query: has a parameter more than once", field="query")
 
 
 def _without_secrets(body: bytes) -> bytes:
