@@ -194,6 +194,22 @@ def test_a_bank_return_reopens_with_a_new_ladder_where_the_invoice_is_payable_ag
     assert case.recovered is None
 
 
+@pytest.mark.parametrize("gone", ["cancelled", "void"])
+def test_what_went_back_of_a_recovered_case_that_nobody_can_pay_any_more_ends_it(
+    life: Life, gone: str
+) -> None:
+    life.tell(life.failed())
+    life.tell(life.paid(by=Attribution.CUSTOMER))
+    if gone == "cancelled":
+        life.tell(life.subscription(SubscriptionStatus.CANCELED))
+    else:
+        life.tell(life.invoice(InvoiceStatus.VOID))
+    life.tell(life.back(ReversalKind.BANK_RETURN, payable=True))
+    assert life.case().state is CaseState.ENDED
+    assert (life.case().recovered, life.case().recovered_by) == (None, None)
+    assert life.story()[-2:] == ["recovered", "ended"]
+
+
 def test_a_bank_return_that_is_not_payable_again_reverses(life: Life) -> None:
     life.tell(life.failed(), life.paid())
     life.tell(life.back(ReversalKind.BANK_RETURN))

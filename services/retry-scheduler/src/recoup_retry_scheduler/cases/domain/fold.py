@@ -78,7 +78,7 @@ def _settled(case: Case, book: Book, now: Now) -> tuple[Case, Situation]:
     closing = closing_of(case, book, now)
     match closing:
         case Closing():
-            return _closed(case, closing), Situation()
+            return _closed(case, closing, book), Situation()
         case PaidUntold():
             case, outcome = _heard(case, book, now)
             return case, Situation(outcome, untold_until=closing.until)
@@ -101,8 +101,9 @@ def _heard(case: Case, book: Book, now: Now) -> tuple[Case, Declined | GivenBack
     return case, outcome
 
 
-def _closed(case: Case, closing: Closing) -> Case:
-    if case.closed and closing.state is CaseState.ENDED:
+def _closed(case: Case, closing: Closing, book: Book) -> Case:
+    """Close a case. One that is closed ends no more, unless what recovered it went back."""
+    if case.closed and closing.state is CaseState.ENDED and not _lost_again(case, book):
         return case
     if (case.state, case.recovered, case.recovered_by) == (
         closing.state,
@@ -123,8 +124,12 @@ def _closed(case: Case, closing: Closing) -> Case:
     )
 
 
+def _lost_again(case: Case, book: Book) -> bool:
+    return case.state is CaseState.RECOVERED and money(case, book).returned_at is not None
+
+
 def _reopened(case: Case, book: Book) -> tuple[Case, Situation]:
-    if case.state is not CaseState.RECOVERED or money(case, book).returned_at is None:
+    if not _lost_again(case, book):
         return case, Situation()
     reopened = replace(case, state=CaseState.SCHEDULED, recovered=None, recovered_by=None)
     return reopened, Situation(reopened=True)
