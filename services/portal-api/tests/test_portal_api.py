@@ -136,6 +136,24 @@ async def test_a_merchant_an_account_and_a_key_are_called_by_one_line(house: Hou
             assert (status, answer["error"]["fields"][0]["field"]) == (422, "name")
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("PUT clock", {"now": 0}),
+        ("PUT clock", {"now": "1772000000"}),
+        ("PUT clock", {"now": "2026-01-01T00:00:00"}),
+        ("PUT clock", {"rate": "2"}),
+        ("POST clock/advance", {"hours": "2"}),
+    ],
+)
+async def test_a_number_is_no_instant_and_a_text_no_number(
+    house: House, path: str, body: dict[str, Any]
+) -> None:
+    method, _, name = path.partition(" ")
+    status, answer = await house.ask(method, f"/v1/sandbox/{name}", await house.merchant(), json=body)
+    assert (status, answer["error"]["fields"][0]["field"]) == (422, next(iter(body)))
+
+
 async def test_a_filter_with_a_slip_in_its_name_is_refused(house: House) -> None:
     status, answer = await house.ask("GET", "/v1/cases?sate=scheduled", await house.merchant())
     assert (status, answer["error"]["fields"][0]["field"]) == (422, "query")

@@ -20,6 +20,16 @@ STEADY = 1.3
 """Real seconds after a change of the clock until it shows."""
 
 
+AWAY, AGAIN = 60.0, 0.5
+"""Seconds for which a reader waits for an answer that is "try again in a moment", and between two tries."""
+
+AWAY_FOR_NOW = 503
+
+
+class Away(LocalError):
+    """portal-api can't answer just now."""
+
+
 class MerchantApi:
     """portal-api, as this merchant."""
 
@@ -36,8 +46,20 @@ class MerchantApi:
         async with self._http.request(method, f"{self._url}/v1{path}", json=body) as answer:
             told = await answer.json() if answer.content_type == "application/json" else await answer.text()
             if answer.status >= 400:
-                raise LocalError(f"portal-api refused {method} {path}: {answer.status} {told}")
+                refused = Away if answer.status == AWAY_FOR_NOW else LocalError
+                raise refused(f"portal-api refused {method} {path}: {answer.status} {told}")
             return told
+
+    async def read(self, path: str) -> Any:
+        """Call `GET /v1<path>`, again where it asks for that: its database may be away for a moment."""
+        deadline = time.monotonic() + AWAY
+        while True:
+            try:
+                return await self.call("GET", path)
+            except Away:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(AGAIN)
 
     async def cases(self, state: str | None = None) -> list[dict[str, Any]]:
         """Read all cases, or those in a state."""
@@ -45,7 +67,7 @@ class MerchantApi:
         cursor = ""
         while True:
             chosen = (f"&state={state}" if state else "") + (f"&cursor={cursor}" if cursor else "")
-            page = await self.call("GET", f"/cases?limit=200{chosen}")
+            page = await self.read(f"/cases?limit=200{chosen}")
             found += page["cases"]
             if not (cursor := page["next"]):
                 return found

@@ -1,10 +1,11 @@
 """The merchant's settings, stop switch and sandbox clock, over HTTP."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 from recoup_events.settings import (
     EPOCH,
@@ -20,6 +21,8 @@ from recoup_portal_api.access.routes.api import ApiError, Db, Who, refused
 from recoup_portal_api.policy import domain, handlers, store
 
 router = APIRouter()
+
+DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 Value = TypeVar("Value", bound=Setting)
 
@@ -45,17 +48,31 @@ class ClockOut(BaseModel):
     advancing_hours: float = 0.0
 
 
+def _written_out(value: object) -> object:
+    """Let no number pass for an instant: pydantic would count seconds, or milliseconds, from 1970."""
+    if not isinstance(value, str) or not DATED.match(value):
+        raise ValueError("an instant is written out, for instance 2026-03-01T12:00:00Z")
+    return value
+
+
 class ClockIn(BaseModel, extra="forbid"):
     """Another rate, from 0 to 86,400; another instant, only while the clock has no cases."""
 
-    rate: Annotated[float, Field(ge=0, le=domain.A_DAY)] | None = None
-    now: Annotated[AwareDatetime, Field(ge=EPOCH, le=EPOCH + timedelta(days=365 * 200))] | None = None
+    rate: Annotated[float, Field(ge=0, le=domain.A_DAY, strict=True)] | None = None
+    now: (
+        Annotated[
+            AwareDatetime,
+            Field(ge=EPOCH, le=EPOCH + timedelta(days=365 * 200)),
+            BeforeValidator(_written_out),
+        ]
+        | None
+    ) = None
 
 
 class Advance(BaseModel, extra="forbid"):
     """How far the clock is to be moved on, in hours of merchant time."""
 
-    hours: Annotated[float, Field(gt=0, le=24 * 366)]
+    hours: Annotated[float, Field(gt=0, le=24 * 366, strict=True)]
 
 
 async def _read(db: Db, who: Principal, name: str, model: type[Value]) -> Versioned[Value]:
