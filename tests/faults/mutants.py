@@ -46,7 +46,11 @@ class Mutant:
         path.write_text(planted)
 
 
-CHASSIS_TESTS = ("libs/chassis/tests/test_chassis_spine.py", "libs/chassis/tests/test_chassis_kill.py")
+CHASSIS_TESTS = (
+    "libs/chassis/tests/test_chassis_relay.py",
+    "libs/chassis/tests/test_chassis_spine.py",
+    "libs/chassis/tests/test_chassis_kill.py",
+)
 CHARGING_TESTS = ("services/gateway-adapter/tests/charging",)
 INGEST_TESTS = ("services/gateway-adapter/tests/test_gateway_ingest.py",)
 PORTAL_TESTS = ("services/portal-api/tests",)
@@ -130,7 +134,7 @@ MUTANTS = (
         "customers are locked in one order",
         f"{CHASSIS}/postgres.py",
         "        wanted = sorted(set(customers) - self._locked)\n        if not wanted:",
-        "        wanted = list(set(customers) - self._locked)\n        if not wanted:",
+        "        wanted = [one for one in dict.fromkeys(customers) if one not in self._locked]\n        if not wanted:",
         CHASSIS_TESTS,
     ),
     Mutant(

@@ -302,6 +302,18 @@ async def test_an_unknown_version_stops_and_is_never_quarantined(bench: Bench) -
     assert await bench.as_owner("SELECT count(*) FROM quarantine") == 0
 
 
+async def test_customers_are_held_in_one_order_in_whichever_they_are_named(bench: Bench) -> None:
+    await bench.send(live_merchant("m1"))
+
+    async def hold(customers: list[tuple[str, str]]) -> None:
+        async with bench.database.transaction(["m1"]) as tx:
+            await tx.lock_customers(customers)
+
+    for turn in range(20):
+        new = [("m1", f"c{turn}_{n}") for n in range(300)]
+        await asyncio.gather(hold(new), hold(new[::-1]))  # one that deadlocks is an error
+
+
 async def test_row_level_security_hides_the_rows_of_merchants_that_a_batch_does_not_concern(
     bench: Bench,
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from recoup_events.values import AttemptState as S
 from recoup_gateway_adapter.accounts import store as accounts
 from recoup_gateway_adapter.charging import store
+from recoup_gateway_adapter.gateways.stripe import charges
 from recoup_local.eventually import eventually
 
 Bench = Any
@@ -132,9 +133,7 @@ async def test_under_gateway_default_nothing_is_charged_on_schedule(bench: Bench
     assert await shop.states(invoice) == [(S.NOT_SENT, "gateway_default")]
 
 
-async def test_the_gateways_own_collection_is_off_before_our_first_charge(
-    bench: Bench, open_shop: OpenShop
-) -> None:
+async def _collected_by_the_gateway(open_shop: OpenShop) -> tuple[Shop, dict[str, Any]]:
     shop = await open_shop(dunning={"enabled": True})
     (renewal,) = (
         await shop.control(
@@ -146,6 +145,13 @@ async def test_the_gateways_own_collection_is_off_before_our_first_charge(
     before = await shop.api("GET", f"/invoices/{renewal['invoice']}")
     assert before["auto_advance"]
     assert before["next_payment_attempt"]
+    return shop, renewal
+
+
+async def test_the_gateways_own_collection_is_off_before_our_first_charge(
+    bench: Bench, open_shop: OpenShop
+) -> None:
+    shop, renewal = await _collected_by_the_gateway(open_shop)
     card = await shop.card(renewal["customer"], "ok")
     await shop.try_now(renewal["customer"], card, renewal["invoice"])
     await bench.step(shop)
@@ -153,6 +159,17 @@ async def test_the_gateways_own_collection_is_off_before_our_first_charge(
     assert (after["status"], after["auto_advance"], after["next_payment_attempt"]) == ("paid", False, None)
     (capture,) = await shop.captures()
     assert capture["initiator"] == "merchant"
+
+
+async def test_nothing_is_charged_while_the_gateway_says_that_it_collects_by_itself(
+    bench: Bench, open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, renewal = await _collected_by_the_gateway(open_shop)
+    monkeypatch.setattr(charges, "turn_collection_off", charges.read_invoice)  # it answers, and leaves it on
+    card = await shop.card(renewal["customer"], "ok")
+    await shop.try_now(renewal["customer"], card, renewal["invoice"])
+    await bench.step(shop)
+    assert await shop.captures() == []
 
 
 @pytest.mark.parametrize(
