@@ -303,7 +303,7 @@ MUTANTS = (
     Mutant(
         "success closes a case",
         f"{SCHEDULER}/cases/domain/fold.py",
-        "            return _closed(case, closing), Situation()\n",
+        "            return _closed(case, closing, book), Situation()\n",
         "            return case, Situation()\n",
         SCHEDULER_TESTS,
     ),

@@ -5,10 +5,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from recoup_chassis import outbox
 from recoup_chassis.outbox import AT_ONCE, Relay
 from recoup_local.pytest_plugin import eventually
 
@@ -108,3 +109,34 @@ async def test_many_portions_arrive_once_each_in_the_order_in_which_they_were_wr
         event = failure("m1", f"c{n % 40}", n)
         written.setdefault(event.key.encode(), []).append(str(event.id).encode())
     assert arrived == written
+
+
+async def test_two_relays_share_the_buckets_and_every_event_goes_out_once(bench: Bench) -> None:
+    await announce(bench, EVENTS)
+
+    async def all_gone() -> bool:
+        return bool(await bench.as_owner("SELECT count(*) FROM outbox") == 0)
+
+    async with running(bench.relay(), bench.relay()):
+        await eventually(all_gone)
+    topic = bench.config.kafka_topic_prefix + "payment.failed"
+    consumer = AIOKafkaConsumer(bootstrap_servers=bench.config.kafka_bootstrap_servers)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(topic, number) for number in range(12)])
+    finally:
+        await consumer.stop()
+    assert sum(ends.values()) == EVENTS
+
+
+async def test_a_producer_that_is_given_up_has_no_sender_any_more(bench: Bench) -> None:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bench.config.kafka_bootstrap_servers, enable_idempotence=True
+    )
+    await producer.start()
+    sender = producer._sender.sender_task
+    await outbox._abandon(producer)
+    try:
+        assert sender.done()
+    finally:
+        sender.cancel()
