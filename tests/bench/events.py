@@ -9,7 +9,7 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from recoup_events import models as m
-from recoup_events.envelope import write
+from recoup_events.envelope import Record, write
 from recoup_events.parts import DeclineFacts, Instrument, Invoice, Money
 from recoup_events.topics import PARTITIONS_ON_ONE_MACHINE
 from recoup_events.values import Attribution, Collection, FailureNature, fact_id
@@ -72,19 +72,24 @@ async def put(kafka: str, prefix: str, events: Iterable[m.Event]) -> None:
         waiting = iter(events)
         while some := list(islice(waiting, AT_ONCE)):
             records = [write(event, source="/bench", partitions=PARTITIONS_ON_ONE_MACHINE) for event in some]
-            sent = [
-                await producer.send(
-                    prefix + record.topic,
-                    value=record.value,
-                    key=record.key,
-                    partition=record.partition,
-                    headers=record.headers,
-                )
-                for record in records
-            ]
-            await asyncio.gather(*sent)
+            await send(producer, prefix, records)
     finally:
         await producer.stop()
+
+
+async def send(producer: AIOKafkaProducer, prefix: str, records: Iterable[Record]) -> None:
+    """Send records and wait until the broker has acknowledged all."""
+    sent = [
+        await producer.send(
+            prefix + record.topic,
+            value=record.value,
+            key=record.key,
+            partition=record.partition,
+            headers=record.headers,
+        )
+        for record in records
+    ]
+    await asyncio.gather(*sent)
 
 
 async def know(owner_dsn: str, merchants: Iterable[str] = (MERCHANT,), clock: int = 0) -> None:

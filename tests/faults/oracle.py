@@ -55,11 +55,8 @@ async def dead(house: House) -> list[str]:
     for service in house.services.values():
         if service.process.returncode is not None:
             found.append(f"{service.process_name} ended with {service.process.returncode}")
-            continue
-        try:
-            await service.ready(within=0)
-        except Exception as unwell:  # noqa: BLE001  # whatever it is, it is the answer
-            found.append(str(unwell).splitlines()[0])
+        elif problem := await service.problem():
+            found.append(f"{service.process_name} isn't ready: {problem}")
     return found
 
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest_asyncio
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from recoup_chassis import clocks
 from recoup_chassis.config import ServiceConfig
@@ -110,6 +110,17 @@ class Bench:
         await self.producer.send_and_wait(
             prefix + topic, value=value, key=b"k", partition=partition, headers=headers
         )
+
+    async def told(self) -> int:
+        """How many failures the topic holds, one that was told twice counted twice."""
+        topic = self.config.kafka_topic_prefix + "payment.failed"
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.config.kafka_bootstrap_servers)
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets([TopicPartition(topic, number) for number in range(12)])
+        finally:
+            await consumer.stop()
+        return sum(ends.values())
 
     def member(self, handler: Handler | Subscription = count_failures) -> Consumers:
         """Another member of the group."""

@@ -1,6 +1,5 @@
 """The relay: from the outbox until the broker has acknowledged and the row is forgotten."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +14,7 @@ from recoup_chassis.queries import load
 from recoup_chassis.telemetry import EVENTS_RELAYED
 from recoup_events.envelope import Record, write
 
-from ..events import failures
+from ..events import failures, send
 from ..measure import Goal, Reading, Row, Side, counted, until
 from ..place import Place, running
 
@@ -53,17 +52,7 @@ async def row(place: Place) -> AsyncIterator[Row]:
 
         async def raw() -> Reading:
             began = time.monotonic()
-            sent = [
-                await producer.send(
-                    prefix + record.topic,
-                    value=record.value,
-                    key=record.key,
-                    partition=record.partition,
-                    headers=record.headers,
-                )
-                for record in records
-            ]
-            await asyncio.gather(*sent)
+            await send(producer, prefix, records)
             return Reading(events / (time.monotonic() - began))
 
         async with with_relay:
