@@ -74,7 +74,7 @@ def bare(keep: Keep | None) -> Any:
             return
         if keep is not None:
             await keep(scope["path"], body)
-        await answer(send, 200, b"stored\n")
+        await answer(send, 200, b"")
 
     return app
 
