@@ -95,13 +95,14 @@ async def _three_days(source: Sandbox, held: Messenger, events: int, seed: int) 
     async def three_days_have_passed() -> bool:
         nonlocal number
         passed = ((await source.now()) - began) / LATE
+        if passed >= 1:
+            await source.run_clock(0)  # on a busy machine the gateway's own tries would go on for weeks
         if len(held.bodies) < events * max(0.3, min(passed, 1.0)):
             await source.renewals(max(5, events // 50), seed=seed * 1000 + number)
             number += 1
         return passed >= 1 and len(held.bodies) >= events
 
     await eventually(three_days_have_passed, within=120 + events / 20)
-    await source.run_clock(0)
 
     async def all_handed_over() -> bool:
         told = await source.gateway.control("GET", f"/webhooks?account={source.account_id}")
@@ -199,10 +200,10 @@ def _of_the_adapter() -> Iterator[str]:
 
 
 def _asked(held: Messenger) -> set[str]:
-    """Name the tries that wait for the customer and have no charge."""
+    """Name the tries that wait for the customer and have no charge, the gateway's later ones included."""
     return {
-        f"{invoice['id']}:{max(1, invoice['attempt_count'])}"
-        for invoice in held.objects("invoice.payment_action_required")
+        f"{invoice['id']}:{invoice['attempt_count']}"
+        for invoice in held.objects("invoice.payment_failed")
         if invoice["charge"] is None
     }
 
