@@ -23,6 +23,9 @@ SUBSCRIBERS, FAIL = 10_000_000, 0.05
 WITHIN_HOURS = 8
 """And within so many hours all of them are to be tried again."""
 
+OF_POSTGRES = "of postgres, "
+"""Begins the name of what the sessions of one database spent, which is a part of what Postgres did."""
+
 LONGEST = 1800.0
 """Seconds until a run is given up; no measurement."""
 
@@ -85,8 +88,9 @@ async def _month(place: Place, house: House, cases: int) -> Reading:
 
 
 def _ours(spent: Mapping[str, float]) -> float:
-    """Leave out what stands for the world outside: the gateway and the mail server."""
-    return sum(cpu for name, cpu in spent.items() if name not in {"practice-gateway", "mail"})
+    """Leave out what stands for the world outside, the gateway and the mail server, and what is a part of another."""
+    outside = {"practice-gateway", "mail"}
+    return sum(cpu for name, cpu in spent.items() if name not in outside and not name.startswith(OF_POSTGRES))
 
 
 def _cores(spent: Mapping[str, float]) -> float:
@@ -105,7 +109,19 @@ def cpu_of(house: House) -> dict[str, float]:
                 with suppress(psutil.Error):
                     times = child.cpu_times()
                     spent[name] += times.user + times.system
+                    if database := _database_of(child):
+                        spent[OF_POSTGRES + database] += times.user + times.system
     return {name: seconds for name, seconds in spent.items() if seconds >= 0.01}
+
+
+def _database_of(process: psutil.Process) -> str | None:
+    """Read the title of a session's process: `postgres: <user> <database> <client> <what it does>`."""
+    title, *_ = process.cmdline() or [""]
+    match title.split():
+        case ["postgres:", _, database, client, *_] if "(" in client:
+            return database
+        case _:
+            return None
 
 
 async def wait_for(house: House, service: str, query: str, wanted: int, *args: object) -> None:
