@@ -153,7 +153,7 @@ async def test_when_more_is_due_than_one_batch_takes_merchants_take_turns(bench:
 async def test_batches_side_by_side_fire_each_timer_of_a_customer_once(bench: Bench) -> None:
     await set_clocks(bench, live_merchant("m1"))
     now = datetime.now(UTC)
-    crowd = [NewTimer("m1", f"c{n % 300}", "step", f"s{n}", now - timedelta(hours=1)) for n in range(1300)]
+    crowd = [NewTimer("m1", f"c{n % 700}", "step", f"s{n}", now - timedelta(hours=1)) for n in range(1300)]
     await armed(bench, *crowd)
     fired = Fired(bench)
     assert await fired.dispatcher.fire() is True
@@ -161,6 +161,28 @@ async def test_batches_side_by_side_fire_each_timer_of_a_customer_once(bench: Be
     while await fired.dispatcher.fire():
         pass
     assert sorted(fired.subjects) == sorted(timer.subject for timer in crowd)
+
+
+async def test_a_batch_that_takes_long_holds_up_nothing_that_is_due_meanwhile(bench: Bench) -> None:
+    await set_clocks(bench, live_merchant("m1"))
+    now = datetime.now(UTC)
+    others = [
+        NewTimer("m1", f"o{n}", "step", f"other {n}", now + timedelta(seconds=1 + n / 10)) for n in range(9)
+    ]
+    await armed(bench, NewTimer("m1", "slow", "step", "slow", now - timedelta(seconds=1)), *others)
+    goes_on, fired = asyncio.Event(), Fired(bench)
+
+    async def slow(timers: Sequence[Timer], tx: Tx) -> None:
+        if any(t.subject == "slow" for t in timers):
+            await goes_on.wait()
+        await fired.handle(timers, tx)
+
+    dispatcher = Dispatcher(bench.database, slow, name="test", kinds=["step"])
+    async with running(dispatcher):
+        await eventually(lambda: set(fired.subjects) == {t.subject for t in others})
+        goes_on.set()
+        await eventually(lambda: "slow" in fired.subjects)
+    assert len(fired.subjects) == len(set(fired.subjects)) == 1 + len(others)
 
 
 async def test_a_refused_timer_is_set_aside_and_holds_its_customer(bench: Bench) -> None:

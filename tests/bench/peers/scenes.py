@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ..measure import Reading, percentile
 from .contestants import Contestant, Setting
@@ -22,6 +22,10 @@ LOOK = 0.02
 
 CUT = 30.0
 """Seconds after the last timer is due; what has not fired by then is counted, not waited for."""
+
+
+RESCUED_LATER = timedelta(days=1)
+"""By so much at the most a peer puts off what it takes over from the dead, as River does with its back-off."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +180,7 @@ async def _killed(stages: Stages, who: Contestant, options: Sequence[str], sizes
         held = {fire.number for fire in dying.of(1, sizes.killed)}
         taken: dict[int, float] = {}
         while True:
-            unfinished = await stage.still_open(1, sizes.killed, due)
+            unfinished = await stage.still_open(1, sizes.killed, due + RESCUED_LATER)
             taken = {fire.number: fire.at for fire in living.of(1, sizes.killed)}
             held &= unfinished | taken.keys()  # the others it had finished
             if held <= taken.keys() or time.time() > killed + sizes.wait:

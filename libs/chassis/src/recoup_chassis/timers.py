@@ -29,6 +29,10 @@ AT_ONCE = 500
 POLL = timedelta(milliseconds=20)
 """Between looks at what was armed meanwhile. What a look sees coming is fired the moment it is due."""
 
+PATIENCE, LONGEST_PATIENCE = 0.01, 0.08
+"""Seconds that a batch may take before the next is fired beside it: the first, doubled for each in hand, and the last,
+so that few are."""
+
 CROWD_KNOWN_FOR = 0.5
 """Seconds for which the merchants that had something due are taken in turn, before they are found anew."""
 
@@ -125,38 +129,61 @@ class Dispatcher:
         self.serve = self._loop.serve
 
     async def fire(self) -> bool:
-        """Fire one batch of what is due; tell whether it fired, so that there may be more.
+        """Fire what is due; tell whether something fired, so that there may be more."""
+        due, coming_in = await self._look(())
+        if due:
+            return await self._fire(due, in_hand=[], patience=PATIENCE)
+        asyncio.get_running_loop().call_later(coming_in, self._loop.wake)
+        return False
 
-        Where it is full the next one is fired beside it: Postgres works on the one while Python works on the other.
+    async def _fire(self, due: Sequence[asyncpg.Record], in_hand: Sequence[int], patience: float) -> bool:
+        """Fire a batch, and beside it what else is due where it is full, or is not done within seconds of patience.
+
+        Postgres works on the one while Python works on the other; and a commit that waits for a slow disk holds up
+        no timer that is due meanwhile. With each batch in hand the next waits twice as long.
         """
-        due = await self._due(())
-        if not due:
-            return False
-        if len(due) < AT_ONCE:
-            return await self._act(due) > 0
-        in_hand = [row["timer_id"] for row in due]
-        both = await asyncio.gather(self._act(due), self._fire_beside(in_hand), return_exceptions=True)
+        acting = asyncio.create_task(self._act(due))
+        if full := len(due) == AT_ONCE:
+            beside = not in_hand
+        else:
+            await asyncio.wait((acting,), timeout=patience)
+            beside = patience <= LONGEST_PATIENCE and not acting.done()
+        if not beside:
+            return await acting > 0
+        in_hand = [*in_hand, *(row["timer_id"] for row in due)]
+        both = await asyncio.gather(
+            acting, self._beside(acting, in_hand, 2 * patience, once=full), return_exceptions=True
+        )
         for fired in both:
             if isinstance(fired, BaseException):
                 raise fired
         return any(both)
 
-    async def _fire_beside(self, in_hand: Sequence[int]) -> int:
-        due = await self._due(in_hand)
-        return await self._act(due) if due else 0
+    async def _beside(
+        self, acting: asyncio.Task[int], in_hand: Sequence[int], patience: float, *, once: bool
+    ) -> bool:
+        """Fire what else is due, once or until the batch in hand is done."""
+        fired = False
+        while once or not acting.done():
+            due, coming_in = await self._look(in_hand)
+            if due and await self._fire(due, in_hand, patience):
+                fired = True
+            elif not once:
+                await asyncio.wait((acting,), timeout=coming_in)
+            once = False
+        return fired
 
-    async def _due(self, in_hand: Sequence[int]) -> list[asyncpg.Record]:
-        """Give what is due but for those in hand; wake when the next is, if none is now."""
+    async def _look(self, in_hand: Sequence[int]) -> tuple[list[asyncpg.Record], float]:
+        """Give what is due but for those in hand; and in how many seconds to look again where nothing fires."""
         async with self._database.pool.acquire(timeout=10) as connection:
             if self._crowd.is_known and (due := await self._crowd.due(connection, in_hand)):
-                return due
+                return due, POLL.total_seconds()
             coming = await connection.fetch(sql.look, self._kinds, AT_ONCE, POLL.total_seconds(), in_hand)
             due = [row for row in coming if not row["due_in"]]
             if len(due) == AT_ONCE:
                 due = await self._crowd.due(connection, in_hand)
-        if not due:
-            self._wake_for(coming)
-        return due
+        soonest: float = min((row["due_in"] for row in coming if row["due_in"]), default=POLL.total_seconds())
+        return due, ceil(soonest * 1000) / 1000
 
     async def _act(self, due: Sequence[asyncpg.Record]) -> int:
         try:
@@ -167,12 +194,6 @@ class Dispatcher:
             fired = await self._in_one_transaction(due, self._one_by_one)
         TIMERS_FIRED.labels(self.name).inc(fired)
         return fired
-
-    def _wake_for(self, coming: Sequence[asyncpg.Record]) -> None:
-        """Look again the very moment that the next one is due."""
-        if coming:
-            soonest: float = min(row["due_in"] for row in coming)
-            asyncio.get_running_loop().call_later(ceil(soonest * 1000) / 1000, self._loop.wake)
 
     async def _in_one_transaction(self, due: Sequence[asyncpg.Record], how: Handler) -> int:
         async with self._database.transaction({row["merchant_id"] for row in due}) as tx:

@@ -12,6 +12,8 @@ _BEGINS = rb"(?:(?<![0-9A-Za-z_-])|(?<=\\[nrtbf])|(?<=\\u00a0))"
 _RUN = re.compile(_BEGINS + rb"[0-9](?:" + _BETWEEN + rb"[0-9]){13,}(?![0-9A-Za-z_-])")
 """Digits that stand by themselves: those within an id, such as a UUID, are no card number."""
 
+_PACKED = bytes.maketrans(b"123456789", b"000000000")
+_LONG = b"0" * 14
 _LENGTHS = (16, 15, 14, 19)
 _ISSUED = re.compile(
     rb"4[0-9]{15}(?:[0-9]{3})?"  # Visa
@@ -29,14 +31,9 @@ _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _CODE = re.compile(
     rb"((?:[cC][vV][cCvVnN]2?|[cC][sS][cC]|[sS]ecurity[ _]?[cC]ode)[\"':=# ._\\/|-]{0,6})([0-9]{3,4})(?![0-9])"
 )
-
-_ALIKE = bytes.maketrans(b"123456789ABCDEFGHIJKLMNOPQRSTUVWXYZvns", b"000000000abcdefghijklmcopqrctucwxyzccc")
-_PASSED_OVER = b" \"':=#._\\/|-ua\xc2\xa0"
-_LONG = b"0" * 14
-_CALLED = (b"ccc000", b"cecritycode000")
-"""What a text that may hold a card number, or a check code, has in it when each digit is read as 0, v, n and s as c
-(one look finds cvc, cvv, cvn and csc), and all that may stand between, or write a blank, is passed over. Most texts
-have neither, and this takes microseconds."""
+_NEAR = bytes.maketrans(b"123456789ABCDEFGHIJKLMNOPQRSTUVWXYZvns", b"000000000abcdefghijklmcopqrctucwxyzccc")
+_CALLED = (b"ccc000", b"cecuritycode000")
+"""Names of check codes before digits, where v, n and s are read as c: one look finds cvc, cvv, cvn and csc."""
 
 _KEY = re.compile(rb"((?:sk|rk|pk)_(?:live|test)_|whsec_|\brk_(?=[A-Za-z0-9_-]{40}))([A-Za-z0-9+/=_-]{8,})")
 _KEY_GOES_ON = (b"live_", b"test_")
@@ -46,10 +43,9 @@ _KEY_BEGINS = (b'"r', b" r", b"=r")
 
 def hidden(text: bytes) -> bytes:
     """Write zeros for all but the first digit of each card number, for check codes and for keys."""
-    alike = _alike(text)
-    if _LONG in alike:
+    if _may_hold_number(text):
         text = _RUN.sub(lambda run: _without(run[0]), text)
-    if _calls_code(alike):
+    if _may_hold_code(text):
         text = _CODE.sub(lambda code: code[1] + b"0" * len(code[2]), text)
     if _may_hold_key(text):
         text = _KEY.sub(lambda key: key[1] + b"0" * len(key[2]), text)
@@ -58,22 +54,23 @@ def hidden(text: bytes) -> bytes:
 
 def found_in(text: bytes) -> str | None:
     """Say what is written here that should not be, or None."""
-    alike = _alike(text)
-    if _LONG in alike and any(_first(_digits(run)[0]) for run in _RUN.findall(text)):
+    if _may_hold_number(text) and any(_first(_digits(run)[0]) for run in _RUN.findall(text)):
         return "a card number"
-    if _calls_code(alike) and any(code.strip(b"0") for _, code in _CODE.findall(text)):
+    if _may_hold_code(text) and any(code.strip(b"0") for _, code in _CODE.findall(text)):
         return "a card's check code"
     if _may_hold_key(text) and any(key.strip(b"0") for _, key in _KEY.findall(text)):
         return "a secret key"
     return None
 
 
-def _alike(text: bytes) -> bytes:
-    return text.translate(_ALIKE, _PASSED_OVER)
+def _may_hold_number(text: bytes) -> bool:
+    """Tell whether digits enough stand together: most texts have none, and this takes a microsecond."""
+    return _LONG in text.translate(_PACKED, b" .-ua\\\xc2\xa0")
 
 
-def _calls_code(alike: bytes) -> bool:
-    return any(name in alike for name in _CALLED)
+def _may_hold_code(text: bytes) -> bool:
+    near = text.translate(_NEAR, b" \"':=#._\\/|-")
+    return any(name in near for name in _CALLED)
 
 
 def _may_hold_key(text: bytes) -> bool:
