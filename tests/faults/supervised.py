@@ -9,6 +9,7 @@ import psutil
 
 from recoup_local.house import SERVICES, House
 from recoup_local.ports import free_port
+from recoup_local.processes import lives
 from recoup_local.pytest_plugin import eventually
 from recoup_local.services import Service
 
@@ -89,7 +90,7 @@ async def kill(house: House, name: str) -> None:
     """Kill -9 a supervised service as soon as it runs; its supervisor starts it again."""
     running = await _running(house, name)
     running.kill()
-    await eventually(lambda: _ended(running))
+    await eventually(lambda: not lives(running))
 
 
 async def restart(house: House, name: str) -> None:
@@ -100,7 +101,7 @@ async def restart(house: House, name: str) -> None:
     """
     running = await _running(house, name)
     running.terminate()
-    await eventually(lambda: _ended(running), within=LEAVES_WITHIN)
+    await eventually(lambda: not lives(running), within=LEAVES_WITHIN)
     await house.services[name].ready()
 
 
@@ -108,10 +109,3 @@ async def _running(house: House, name: str) -> psutil.Process:
     supervisor = psutil.Process(house.services[name].process.pid)
     (running,) = await eventually(supervisor.children)
     return running
-
-
-def _ended(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:  # it ended between the two questions
-        return True

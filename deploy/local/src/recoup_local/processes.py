@@ -38,7 +38,7 @@ class Identity:
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started) < CLOCK_TOLERANCE
-            return process if same and _lives(process) else None
+            return process if same and lives(process) else None
         except psutil.Error:
             return None
 
@@ -164,7 +164,7 @@ def marked(run: str, mark: str = MARK) -> Iterator[psutil.Process]:
     """Every living process of the run, by the mark in its environment, but this one."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(mark) == run and _lives(process):
+            if process.pid != os.getpid() and process.environ().get(mark) == run and lives(process):
                 yield process
 
 
@@ -196,11 +196,12 @@ def end(run: str, known: Collection[Identity], patience: float = 5) -> list[int]
 def _wait(processes: Collection[psutil.Process], patience: float) -> None:
     """Wait until all have ended, whether or not their parent has noticed."""
     deadline = time.monotonic() + patience
-    while any(map(_lives, processes)) and time.monotonic() < deadline:
+    while any(map(lives, processes)) and time.monotonic() < deadline:
         time.sleep(POLL)
 
 
-def _lives(process: psutil.Process) -> bool:
+def lives(process: psutil.Process) -> bool:
+    """Tell whether it runs; one that has ended and is not yet buried by its parent does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -133,7 +133,8 @@ class Dispatcher:
         due, coming_in = await self._look(())
         if due:
             return await self._fire(due, in_hand=[], patience=PATIENCE)
-        asyncio.get_running_loop().call_later(coming_in, self._loop.wake)
+        if coming_in < POLL.total_seconds():
+            asyncio.get_running_loop().call_later(coming_in, self._loop.wake)
         return False
 
     async def _fire(self, due: Sequence[asyncpg.Record], in_hand: Sequence[int], patience: float) -> bool:
@@ -143,7 +144,7 @@ class Dispatcher:
         no timer that is due meanwhile. With each batch in hand the next waits twice as long.
         """
         acting = asyncio.create_task(self._act(due))
-        if full := len(due) == AT_ONCE:
+        if len(due) == AT_ONCE:
             beside = not in_hand
         else:
             await asyncio.wait((acting,), timeout=patience)
@@ -152,26 +153,24 @@ class Dispatcher:
             return await acting > 0
         in_hand = [*in_hand, *(row["timer_id"] for row in due)]
         both = await asyncio.gather(
-            acting, self._beside(acting, in_hand, 2 * patience, once=full), return_exceptions=True
+            acting, self._beside(acting, in_hand, 2 * patience), return_exceptions=True
         )
         for fired in both:
             if isinstance(fired, BaseException):
                 raise fired
         return any(both)
 
-    async def _beside(
-        self, acting: asyncio.Task[int], in_hand: Sequence[int], patience: float, *, once: bool
-    ) -> bool:
-        """Fire what else is due, once or until the batch in hand is done."""
+    async def _beside(self, acting: asyncio.Task[int], in_hand: Sequence[int], patience: float) -> bool:
+        """Fire what else is due, until the batch in hand is done."""
         fired = False
-        while once or not acting.done():
+        while True:
             due, coming_in = await self._look(in_hand)
             if due and await self._fire(due, in_hand, patience):
                 fired = True
-            elif not once:
+            else:
                 await asyncio.wait((acting,), timeout=coming_in)
-            once = False
-        return fired
+            if acting.done():
+                return fired
 
     async def _look(self, in_hand: Sequence[int]) -> tuple[list[asyncpg.Record], float]:
         """Give what is due but for those in hand; and in how many seconds to look again where nothing fires."""

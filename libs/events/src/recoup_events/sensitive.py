@@ -36,9 +36,9 @@ _CALLED = (b"ccc000", b"cecuritycode000")
 """Names of check codes before digits, where v, n and s are read as c: one look finds cvc, cvv, cvn and csc."""
 
 _KEY = re.compile(rb"((?:sk|rk|pk)_(?:live|test)_|whsec_|\brk_(?=[A-Za-z0-9_-]{40}))([A-Za-z0-9+/=_-]{8,})")
-_KEY_GOES_ON = (b"live_", b"test_")
-_KEY_BEGINS = (b'"r', b" r", b"=r")
-"""What stands after and before the `k_` of a key."""
+_OF_STRIPE = (b"s", b"r", b"p"), (b"live_", b"test_")
+_OF_OTHERS = (b'"r', b" r", b"=r")
+"""What stands around, or before, the `k_` of a key."""
 
 
 def hidden(text: bytes) -> bytes:
@@ -75,9 +75,10 @@ def _may_hold_code(text: bytes) -> bool:
 
 def _may_hold_key(text: bytes) -> bool:
     """Tell whether a key may begin here. A look for each of their beginnings would cost more than all else here."""
+    kinds, modes = _OF_STRIPE
     before, *after = text.split(b"k_")
     for rest in after:
-        if rest.startswith(_KEY_GOES_ON) or before.endswith(_KEY_BEGINS):
+        if (rest.startswith(modes) and before.endswith(kinds)) or before.endswith(_OF_OTHERS):
             return True
         before = rest
     return b"whsec_" in text
