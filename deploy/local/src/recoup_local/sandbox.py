@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import aiohttp
@@ -101,7 +101,12 @@ class Sandbox:
         await self._tell_clock()
 
     async def advance_clock(self, hours: float) -> None:
-        """Move the merchant's clock on, and wait until everybody knows."""
+        """Move the merchant's clock on, and wait until everybody knows.
+
+        A gateway that must be told hears of it first: a service that knows the new hour may charge at once, and is
+        not to be answered as of the old one.
+        """
+        await self._tell_gateway(timedelta(hours=hours))
         await self.api.call("POST", "/sandbox/clock/advance", {"hours": hours})
         await self._tell_clock()
 
@@ -110,11 +115,12 @@ class Sandbox:
         await asyncio.sleep(STEADY)
         await self._heard()
 
-    async def _tell_gateway(self) -> None:
+    async def _tell_gateway(self, ahead: timedelta = timedelta(0)) -> None:
         """Set the account's clock at a gateway that serves other merchants too; one of our own reads it by itself."""
         if not self.own_gateway:
             clock = await self.api.call("GET", "/sandbox/clock")
             line = {name: clock[name] for name in ("origin_real", "origin_merchant", "rate")}
+            line["origin_merchant"] = (datetime.fromisoformat(line["origin_merchant"]) + ahead).isoformat()
             await self.gateway.control("PUT", f"/accounts/{self.account_id}/clock", line)
 
     async def now(self) -> datetime:
