@@ -1,0 +1,205 @@
+"""The mind: from what is known of a failure to the instant of the next try, and what outcomes teach.
+
+Instants are hours since 1970, UTC; `offset` is the hours to add for local time. Rules are not its business: it is
+given from when and until when it may try, and how far apart.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recoup_retry_scheduler.smart import odds, paydays, reasons
+from recoup_retry_scheduler.smart.learning import Weights
+from recoup_retry_scheduler.smart.odds import Kind
+from recoup_retry_scheduler.smart.planner import Outlook, best
+from recoup_retry_scheduler.smart.tables import Failing, Tables
+
+Floats = NDArray[np.float64]
+
+COST = 0.02
+"""What a try costs, as a share of a recovery: fees, the network's patience, the customer's."""
+
+A_DAY_LATER = 0.0005
+"""What a day's delay costs, likewise."""
+
+UNLIKELY = 0.004
+"""A pay cycle that is believed less is left out of a plan."""
+
+
+ALIKE = np.array([0.0, 1.0, 3.0, 6.0, 12.0])
+"""Days since a payday, up to which paydays are learnt of as one."""
+
+HARDLY = 0.01
+"""The share of an outcome that is not learnt any more."""
+
+
+@dataclass(slots=True)
+class Customer:
+    """What is believed of a customer. `passed_at`: when a charge of theirs last passed."""
+
+    belief: Floats
+    surprise: float = 0.0
+    tries: int = 0
+    passed_at: float = -1e9
+
+    @property
+    def effect(self) -> float:
+        """Outcomes beyond expectation, shrunk towards none."""
+        return self.surprise / (self.tries + 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """When to try next, with what odds, and why then. `propensity`: the odds with which this instant was drawn."""
+
+    at: float
+    p: float
+    reason: str
+    propensity: float = 1.0
+
+
+@dataclass
+class Mind:
+    """Weights, and tables that follow from them until they change."""
+
+    weights: Weights = field(default_factory=Weights.prior)
+    _tables: Tables | None = None
+
+    def choose(
+        self,
+        failing: Failing,
+        customer: Customer,
+        *,
+        earliest: float,
+        latest: float,
+        apart: float,
+        tries: int,
+    ) -> Choice | None:
+        """Choose the next try between two instants, or None where no further try is worth its cost."""
+        if tries <= 0 or latest < earliest:
+            return None
+        tables = self.tables()
+        slots = tables.slots(failing, earliest, latest)
+        tries = min(tries, len(slots) - 1)
+        outlook = self._outlook(tables, failing, customer, slots, apart, tries)
+        found = best(outlook, _spread(len(slots), tries))
+        if found is None:
+            return None
+        (slot, *_), p = found
+        return Choice(float(slots[slot]), p, reasons.why(tables, failing, customer.effect, outlook, slot, p))
+
+    def tables(self) -> Tables:
+        """Give the tables of the present weights."""
+        if self._tables is None or self._tables.version != self.weights.version:
+            self._tables = Tables.of(self.weights)
+        return self._tables
+
+    def _outlook(
+        self, tables: Tables, failing: Failing, customer: Customer, slots: Floats, apart: float, tries: int
+    ) -> Outlook:
+        kind = tables.kinds[failing.kind]
+        likely = np.flatnonzero(customer.belief > UNLIKELY)
+        share = customer.belief[likely].astype(np.float32)
+        local = slots + failing.offset
+        aged, counts, place = paydays.between(local)
+        since = slots - failing.first_at
+        base = tables.by_hour(local) * np.exp(kind.late * since + tables.customer * customer.effect)
+        odds_of = np.broadcast_to(base.astype(np.float32), (len(likely), len(slots)))
+        passed = counts[likely][:, place]
+        if customer.passed_at > failing.last_at:
+            passed[:, 0] = -1
+        hours = np.ceil(slots - slots[0]).astype(np.int64)
+        faded = kind.faded
+        if apart > 0:
+            faded = faded.copy()
+            faded[: math.ceil(apart)] = 0
+        return Outlook(
+            truths=likely,
+            share=share / share.sum(),
+            odds=odds_of,
+            crossed=kind.paid[aged[likely]][:, place] * odds_of,
+            paydays=passed,
+            faded=faded,
+            by_try=(np.arange(failing.number, failing.number + tries) ** kind.number).astype(np.float32),
+            at=slots,
+            hours=hours,
+            cost=(COST + A_DAY_LATER / 24 * since).astype(np.float32),
+        )
+
+    def learn(self, failing: Failing, customer: Customer, at: float, *, passed: bool) -> None:
+        """Learn from a try's outcome: what it says about this customer, then the weights.
+
+        When the customer was paid is not seen. The outcome is learnt as several, for no payday since the last try and
+        for one so many days ago, each by its share after the outcome is known (expectation and maximisation).
+        """
+        first, day = (paydays.day_of(one + failing.offset) for one in (failing.last_at, at))
+        crossed = paydays.crossed(first, day) | (failing.last_at < customer.passed_at <= at)
+        ages, place = paydays.ages(day), odds.OF_KIND[failing.kind] + odds.CROSSED
+        paid = np.array([np.ones(len(ages)), *(np.exp(-ages / days) for days in odds.FRESH)]) * crossed
+        x, mean = self._features(failing, customer, at), self.weights.mean
+        logits = x @ mean + mean[place : place + len(paid)] @ paid
+        passes = 1 / (1 + np.exp(-logits))
+        customer.surprise += passed - float(customer.belief @ passes)
+        customer.tries += 1
+        likelihood = passes if passed else 1 - passes
+        after = customer.belief * likelihood
+        after /= after.sum()
+        alike = np.where(crossed, 1 + np.searchsorted(ALIKE, ages), 0)
+        shares, sums = _sums(alike, after), np.array([_sums(alike, after * one) for one in paid])
+        for group in np.flatnonzero(shares > HARDLY):
+            row = x.copy()
+            row[place : place + len(paid)] = sums[:, group] / shares[group]
+            self.weights.hear(row, float(shares[group]), passed)
+        _sharpen(customer, likelihood)
+        if passed:
+            customer.passed_at = at
+
+    def _features(self, failing: Failing, customer: Customer, at: float) -> Floats:
+        local = at + failing.offset
+        return odds.vector(
+            odds.Tried(
+                kind=failing.kind,
+                hour=int(local % 24),
+                weekday=int(local // 24 + 3) % 7,
+                gap=max(at - failing.last_at, 0.0),
+                since=at - failing.first_at,
+                number=failing.number,
+                customer=customer.effect,
+            )
+        )
+
+
+def _sums(groups: NDArray[np.int64], values: Floats) -> Floats:
+    """Add values up by group."""
+    return np.bincount(groups, values, len(ALIKE) + 2).astype(np.float64)
+
+
+def _spread(slots: int, tries: int) -> list[int]:
+    """Give slots from 1 on, evenly spread."""
+    return [1 + (2 * n + 1) * (slots - 1) // (2 * tries) for n in range(tries)]
+
+
+SCARCE = {Kind.FUNDS: 1.0, Kind.REFUSED: 0.5, Kind.FUNDS_ON_CREDIT: 0.4, Kind.REFUSED_ON_CREDIT: 0.2}
+"""How much a failure tells of a lack of wages, by its kind; others tell nothing."""
+
+
+def failed(customer: Customer, kind: Kind, *, day: int) -> None:
+    """Learn from a first failure when money is scarce: rather late in a pay cycle."""
+    strength = SCARCE.get(kind, 0.0)
+    if strength:
+        phase = np.minimum(paydays.ages(day) / paydays.LENGTHS, 1.0)
+        _sharpen(customer, (0.5 + phase) ** strength)
+
+
+def passed(customer: Customer, at: float, offset: float) -> None:
+    """Learn from another charge of the customer's that passed."""
+    phase = np.minimum(paydays.ages(paydays.day_of(at + offset)) / paydays.LENGTHS, 1.0)
+    _sharpen(customer, 1.2 - 0.4 * phase)
+    customer.passed_at = max(customer.passed_at, at)
+
+
+def _sharpen(customer: Customer, likelihood: Floats) -> None:
+    belief = customer.belief * likelihood
+    customer.belief = 0.995 * belief / belief.sum() + 0.005 / len(belief)

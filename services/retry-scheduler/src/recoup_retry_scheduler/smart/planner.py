@@ -1,0 +1,113 @@
+"""Which slots to try at: the plan of several tries that is worth most, over what may be true of the customer.
+
+A plan is worth the odds that one of its tries passes, less what its tries cost. What may be true (when they are paid)
+makes a failed try tell about the next one: a plan covers the likely truths one after the other instead of trying the
+likeliest again and again. Coordinate ascent: each try is moved to its best slot until none moves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+SWEEPS = 4
+"""At most; most plans stand after two."""
+
+NEARLY = 2e-4
+"""What a plan must gain for a try to be moved, as a share of what a recovery is worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the odds of a case's tries follow from. Slot 0 is the failure; tries may be made at those from 1 on.
+
+    Args:
+        truths: what may be true, by a number of the caller's.
+        share: of each truth, adding up to 1.
+        odds: of a try at each slot, had nothing been tried before; by truth and slot from 0.
+        crossed: the same when a payday lies between the try and the one before it.
+        paydays: how many there were, by truth and slot from 0.
+        faded: what odds are multiplied by, by whole hours between two tries; 0 where that is too soon.
+        by_try: likewise, for each try of the plan.
+        at: the instants, by slot from 0, increasing; hours since 1970.
+        hours: whole hours since slot 0.
+        cost: of a try, by slot from 0, as a share of what a recovery is worth.
+    """
+
+    truths: NDArray[np.int64]
+    share: Floats
+    odds: Floats
+    crossed: Floats
+    paydays: NDArray[np.int16]
+    faded: Floats
+    by_try: Floats
+    at: NDArray[np.float64]
+    hours: NDArray[np.int64]
+    cost: Floats
+
+    def fails(self, number: int, before: slice, at: slice) -> Floats:
+        """Give by truth the odds that a try of the plan fails; of the slots of it and of the one before, one is one."""
+        odds = np.where(self.paydays[:, at] > self.paydays[:, before], self.crossed[:, at], self.odds[:, at])
+        odds = odds * (self.faded[self.hours[at] - self.hours[before]] * self.by_try[number]) + np.float32(1)
+        fails: Floats = np.reciprocal(odds, out=odds)
+        return fails
+
+
+def best(outlook: Outlook, starts: Sequence[int]) -> tuple[list[int], float] | None:
+    """Give the slots of the best plan and the odds that its first try passes; None where that is not worth its cost.
+
+    Args:
+        starts: the slots to start from, one for each try, increasing, from 1 on.
+    """
+    plan, still = list(starts), 0
+    for _ in range(SWEEPS):
+        rest = _rest(outlook, plan)
+        alive = outlook.share
+        for place, slot in enumerate(plan):
+            plan[place], failed = _best_slot(outlook, plan, place, alive, rest)
+            still = still + 1 if plan[place] == slot else 1
+            if still >= len(plan):
+                break
+            alive = alive * failed
+        if still >= len(plan):
+            break
+    p = 1 - float(outlook.share @ outlook.fails(0, _one(0), _one(plan[0]))[:, 0])
+    return (plan, p) if p > outlook.cost[plan[0]] else None
+
+
+def _one(slot: int) -> slice:
+    return slice(slot, slot + 1)
+
+
+def _rest(outlook: Outlook, plan: Sequence[int]) -> list[Floats]:
+    """Give by truth what the plan is still worth when it has come to each of its tries; nothing after the last."""
+    rest = [np.zeros_like(outlook.share)]
+    for place in range(len(plan) - 1, 0, -1):
+        failed = outlook.fails(place, _one(plan[place - 1]), _one(plan[place]))[:, 0]
+        rest.append(1 - failed - outlook.cost[plan[place]] + failed * rest[-1])
+    rest.append(rest[-1])  # of the first try: nobody asks
+    rest.reverse()
+    return rest
+
+
+def _best_slot(
+    outlook: Outlook, plan: Sequence[int], place: int, alive: Floats, rest: Sequence[Floats]
+) -> tuple[int, Floats]:
+    """Give the slot at which a try of the plan is worth most, and by truth the odds that it fails there."""
+    low = plan[place - 1] + 1 if place else 1
+    high = plan[place + 1] if place + 1 < len(plan) else len(outlook.cost)
+    slots = slice(low, high)
+    failed = outlook.fails(place, _one(low - 1), slots)
+    lost = failed
+    if place + 1 < len(plan):
+        lost = outlook.fails(place + 1, slots, _one(high)) * (1 - rest[place + 2])[:, None]
+        lost += outlook.cost[high]
+        lost *= failed
+    value = alive @ lost + outlook.cost[slots] * alive.sum()
+    found, stays = int(value.argmin()), plan[place] - low
+    if value[stays] - value[found] < NEARLY:
+        found = stays
+    return low + found, failed[:, found]

@@ -1,0 +1,88 @@
+"""Why a try is planned for its instant, in one sentence: its odds, and what they owe to what.
+
+Each part says by how many percentage points it moves the odds, with all parts named before it already counted in; parts
+of less than a point are left out.
+"""
+
+import math
+from datetime import UTC, datetime
+
+from recoup_retry_scheduler.smart.paydays import CYCLES, LAST_BUSINESS_DAY, Cycle
+from recoup_retry_scheduler.smart.planner import Outlook
+from recoup_retry_scheduler.smart.tables import Failing, Tables
+
+MOST = 3
+"""Parts that are told."""
+
+LEAST = 0.01
+"""Below which a part is left out."""
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def why(tables: Tables, failing: Failing, effect: float, outlook: Outlook, slot: int, p: float) -> str:
+    """Write a reason, such as "Fri 7 Mar 12:00, 38 %: Friday payday +9, 3 days since the last try +6, 3rd try -2".
+
+    Args:
+        effect: the customer's own.
+        p: the odds of a try at this slot, with all that is believed of paydays.
+    """
+    kind, gap, soonest = tables.kinds[failing.kind], int(outlook.hours[slot]), int(outlook.hours[1])
+    at = outlook.at[slot : slot + 1]
+    local = at + failing.offset
+    odds = float(kind.faded[soonest]) * tables.usual
+    before, points = _p(odds), []
+    for what, factor in (
+        (_since(gap), float(kind.faded[gap] / kind.faded[soonest])),
+        (f"{ordinal(failing.number)} try", failing.number**kind.number),
+        ("the hour", float(tables.by_hour(local)[0]) / tables.usual),
+        ("this customer's past", math.exp(tables.customer * effect)),
+        ("time since the failure", math.exp(kind.late * (float(at[0]) - failing.first_at))),
+    ):
+        odds *= factor
+        points.append((_p(odds) - before, what))
+        before = _p(odds)
+    points.append((p - before, _payday(outlook, slot)))
+    told = sorted((one for one in points if abs(one[0]) >= LEAST), key=lambda one: -abs(one[0]))[:MOST]
+    because = ", ".join(
+        f"{what} {'+' if gained > 0 else '-'}{abs(100 * gained):.0f}" for gained, what in told
+    )
+    when = datetime.fromtimestamp(float(local[0]) * 3600, UTC)
+    return f"{when:%a} {when.day} {when:%b %H:%M}, {100 * p:.0f} %{': ' if because else ''}{because}"
+
+
+def _p(odds: float) -> float:
+    return odds / (1 + odds)
+
+
+def _since(hours: int) -> str:
+    return (
+        f"{hours} hours since the last try" if hours < 36 else f"{round(hours / 24)} days since the last try"
+    )
+
+
+def _payday(outlook: Outlook, slot: int) -> str:
+    """Name the payday that the odds owe most to."""
+    crossed = outlook.share * (outlook.paydays[:, slot] > outlook.paydays[:, 0])
+    return name(CYCLES[outlook.truths[int((crossed * outlook.crossed[:, slot]).argmax())]])
+
+
+def name(cycle: Cycle) -> str:
+    """Write a payday."""
+    match cycle.name:
+        case "weekly" | "biweekly":
+            return f"{WEEKDAYS[cycle.of[0]]} payday"
+        case "monthly" | "semi_monthly" if cycle.of[-1] == LAST_BUSINESS_DAY:
+            return "payday at the end of the month"
+        case "monthly":
+            return f"payday on the {ordinal(cycle.of[0])}"
+        case "semi_monthly":
+            return f"payday on the {ordinal(cycle.of[0])} and {ordinal(cycle.of[1])}"
+        case _:
+            return "money that comes in"
+
+
+def ordinal(day: int) -> str:
+    """Write 1st, 2nd, 3rd, 4th."""
+    ending = "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+    return f"{day}{ending}"
