@@ -1,4 +1,4 @@
-"""`retry-scheduler`: serve, migrate, republish, quarantine."""
+"""`retry-scheduler`: serve, migrate, republish, quarantine, decide."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from recoup_chassis import commands
 from recoup_chassis.config import read
 from recoup_retry_scheduler.app import PACKAGE, SERVICE, serve
 from recoup_retry_scheduler.config import Config
+from recoup_retry_scheduler.rehearsal import stream
 
 
 def main() -> int:
@@ -16,6 +17,7 @@ def main() -> int:
     commands.add_common(choices, SERVICE, PACKAGE, lambda: read(Config))
     republishing = choices.add_parser("republish", help="emit every snapshot again (this service has none)")
     republishing.set_defaults(run=_republish)
+    stream.add(choices)
     return commands.run(whole)
 
 

@@ -1,0 +1,106 @@
+"""`retry-scheduler decide`: lines in, lines out, flushed after each; what was learnt is kept in a file."""
+
+import argparse
+import gc
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+from zipfile import BadZipFile
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from recoup_retry_scheduler.rehearsal.books import Answer
+from recoup_retry_scheduler.rehearsal.decide import Decider
+from recoup_retry_scheduler.smart import odds
+from recoup_retry_scheduler.smart.learning import Weights
+from recoup_retry_scheduler.smart.mind import Mind
+
+LONGEST_LINE = 64 * 1024
+"""Bytes; a longer line is answered with an error and passed over."""
+
+_TOO_LONG = f"a line of at most {LONGEST_LINE} bytes is wanted"
+_ANSWER = TypeAdapter(Answer)
+
+
+class OtherModel(Exception):
+    """The file holds weights of other features: it is of another release, or no model."""
+
+
+def add(commands: Any) -> None:
+    """Add `decide` to the service's command line."""
+    parser = commands.add_parser(
+        "decide", help="decide as a filter: JSON lines in, JSON lines out (docs/decide.md)"
+    )
+    parser.add_argument(
+        "--model", type=Path, help="start from the weights in this file, and keep them there at the end"
+    )
+    parser.add_argument("--frozen", action="store_true", help="decide without learning")
+    parser.add_argument("--seed", type=int, default=0, help="fixes the draws of exploration")
+    parser.set_defaults(run=_run)
+
+
+async def _run(args: argparse.Namespace) -> None:
+    try:
+        weights = load(args.model) if args.model is not None and args.model.exists() else Weights.prior()
+    except OtherModel:
+        raise SystemExit(f"{args.model}: {OtherModel.__doc__}") from None
+    decider = Decider(Mind(weights), frozen=args.frozen)
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 10_000)  # what is forgotten leaves no cycles; a whole collection takes 0.1 s
+    try:
+        run(decider, sys.stdin.buffer, sys.stdout.buffer)
+    except BrokenPipeError:
+        sys.stderr.close()  # nobody reads; else the interpreter would complain of it at its end
+    if args.model is not None and not args.frozen:
+        weights.learn()
+        save(args.model, weights)
+
+
+def run(decider: Decider, lines: BinaryIO, answers: BinaryIO) -> None:
+    """Answer each line before the next is read."""
+    number = 0
+    while raw := lines.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(raw) > LONGEST_LINE:
+            _skip(raw, lines)
+            told = [{"error": _TOO_LONG, "line": number}]
+        else:
+            told = list(decider.hear(raw, number))
+        if told:
+            answers.write(b"".join(_ANSWER.dump_json(answer) + b"\n" for answer in told))
+            answers.flush()
+
+
+def _skip(raw: bytes, lines: BinaryIO) -> None:
+    while raw and not raw.endswith(b"\n"):
+        raw = lines.readline(LONGEST_LINE)
+
+
+def save(path: Path, weights: Weights) -> None:
+    """Keep weights, whole or not at all."""
+    unfinished = path.with_name(path.name + ".new")
+    with unfinished.open("wb") as file:
+        np.savez(
+            file,
+            names=np.array(odds.NAMES),
+            mean=weights.mean,
+            precision=weights.precision,
+            seen=weights.seen,
+        )
+    unfinished.replace(path)
+
+
+def load(path: Path) -> Weights:
+    """Give kept weights.
+
+    Raises:
+        OtherModel: they are of other features, or the file is no model.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            if tuple(kept["names"]) != odds.NAMES:
+                raise OtherModel
+            return Weights(kept["mean"], kept["precision"], seen=int(kept["seen"]))
+    except (ValueError, KeyError, TypeError, EOFError, BadZipFile) as why:
+        raise OtherModel from why
