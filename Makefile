@@ -131,3 +131,14 @@ bench: setup ## Measure beside references: make bench ROW=relay RUNS=5; QUICK=1 
 PEER ?=
 bench-peers: setup ## Measure Recoup's timers beside its peers': make bench-peers ROW=peers-steady PEER=River RUNS=3
 	@$(BIN)/python -m tests.bench.peers $(if $(ROW),--row $(ROW)) $(if $(PEER),--peer $(PEER)) --runs $(RUNS)
+
+.PHONY: bench-smart
+SEEDS ?= 11 12 13
+WORLDS ?=
+TASKS ?=
+FAILURES ?= 4000
+HISTORIES ?= 1000000
+JOBS ?= 2
+bench-smart: setup ## Measure what it recovers beside an oracle: make bench-smart WORLDS="us gig" TASKS=cold SCALE=0.1
+	@$(BIN)/python -m tests.bench.smart --seeds $(SEEDS) --failures $(FAILURES) --histories $(HISTORIES) \
+	  --scale $(SCALE) --jobs $(JOBS) $(if $(WORLDS),--worlds $(WORLDS)) $(if $(TASKS),--tasks $(TASKS))

@@ -46,7 +46,7 @@ def machine() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Say what was measured."""
-    changed = _git("status", "--porcelain", "--", "libs", "services", "tests/bench")
+    changed = _git("status", "--porcelain", "--", "libs", "services", "tests/bench", "tests/worlds")
     commit = _git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
     return {"commit": commit, "Python": platform.python_version()} | {
         name: version(name) for name in LIBRARIES

@@ -81,6 +81,11 @@ class Played:
         return Counter(why for case in self.cases for why in case.refused)
 
 
+def number_of(failure: Failure) -> int:
+    """Give a case's number in its stream, from 1."""
+    return int(failure.case[1:])
+
+
 def play(stream: Stream, decider: Decider, policy: Policy) -> Played:
     """Play a whole stream, until the last window has ended.
 
@@ -100,7 +105,8 @@ class _Play:
         self.planned: list[tuple[float, int, str]] = []
         self.plans = 0
         self.brands = {failure.customer: failure.brand for failure in stream.failures}
-        self.block = self.world.chance(Draw.FATIGUE).random((len(stream.failures), policy.max_tries + 1))
+        drawn = max((number_of(failure) for failure in stream.failures), default=0)
+        self.block = self.world.chance(Draw.FATIGUE).random((drawn, policy.max_tries + 1))
 
     def run(self) -> Played:
         for merchant in self.world.merchants:
@@ -174,8 +180,9 @@ class _Play:
         failure = case.failure
         utc = int(at - EPOCH) // 3600
         hour = utc + int(self.world.offsets[failure.zone, utc])
-        number = int(failure.case[1:]) - 1
-        blocked = bool((self.block[number, 1 : case.tries] < self.world.odds["fatigue"]).any())
+        blocked = bool(
+            (self.block[number_of(failure) - 1, 1 : case.tries] < self.world.odds["fatigue"]).any()
+        )
         cause = Cause.BLOCKED if blocked else Cause(int(failure.path[max(0, hour - failure.hour)]))
         return None if cause is Cause.NONE else failure.codes(self.world, cause, hour)
 
