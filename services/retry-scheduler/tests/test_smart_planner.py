@@ -10,7 +10,7 @@ from recoup_retry_scheduler.smart.planner import Outlook, best
 
 def outlook(seed: int, slots: int = 14, truths: int = 4, tries: int = 3, cost: float = 0.01) -> Outlook:
     random = np.random.default_rng(seed)
-    odds = random.uniform(0.05, 0.6, (truths, slots + 1)).astype(np.float32)
+    odds = random.uniform(0.05, 0.6, (1, slots + 1)).astype(np.float32)
     share = random.dirichlet(np.ones(truths)).astype(np.float32)
     hours = np.concatenate([[0], 10 + np.cumsum(random.integers(3, 15, slots))])
     faded = (1 - 0.95 * np.exp(-np.arange(hours[-1] + 1) / 40)).astype(np.float32)
@@ -20,7 +20,7 @@ def outlook(seed: int, slots: int = 14, truths: int = 4, tries: int = 3, cost: f
         truths=np.arange(truths),
         share=share,
         odds=odds,
-        crossed=odds * np.float32(6),
+        crossed=odds * np.full((truths, 1), 6, dtype=np.float32),
         paydays=paydays,
         faded=faded,
         by_try=(np.arange(1, tries + 1) ** -0.3).astype(np.float32),
@@ -37,7 +37,7 @@ def worth(look: Outlook, plan: tuple[int, ...]) -> float:
         alive, before = float(share), 0
         for number, slot in enumerate(plan):
             paid = look.paydays[truth, slot] > look.paydays[truth, before]
-            odds = (look.crossed if paid else look.odds)[truth, slot]
+            odds = look.crossed[truth, slot] if paid else look.odds[0, slot]
             odds *= look.faded[look.hours[slot] - look.hours[before]] * look.by_try[number]
             passes = odds / (1 + odds)
             total += alive * (passes - look.cost[slot])
@@ -73,7 +73,7 @@ def test_a_try_that_is_not_worth_its_cost_is_not_made() -> None:
 
 def test_a_try_that_would_come_too_soon_has_no_odds() -> None:
     look = outlook(5, slots=3, tries=2)
-    look.hours[:] = [0, 12, 15, 40]
+    look.hours[:] = [0, 10, 12, 20]
     found = best(look, [1, 2])
     assert found is not None
     assert found[0][1] == 3

@@ -106,7 +106,7 @@ class Mind:
         aged, counts, place = paydays.between(local)
         since = slots - failing.first_at
         base = tables.by_hour(local) * np.exp(kind.late * since + tables.customer * customer.effect)
-        odds_of = np.broadcast_to(base.astype(np.float32), (len(likely), len(slots)))
+        odds_of = base.astype(np.float32)[None]
         passed = counts[likely][:, place]
         if customer.passed_at > failing.last_at:
             passed[:, 0] = -1

@@ -27,8 +27,8 @@ class Outlook:
     Args:
         truths: what may be true, by a number of the caller's.
         share: of each truth, adding up to 1.
-        odds: of a try at each slot, had nothing been tried before; by truth and slot from 0.
-        crossed: the same when a payday lies between the try and the one before it.
+        odds: of a try, had nothing been tried before; by slot from 0, one row for every truth.
+        crossed: the same when a payday lies between the try and the one before it; by truth and slot from 0.
         paydays: how many there were, by truth and slot from 0.
         faded: what odds are multiplied by, by whole hours between two tries; 0 where that is too soon.
         by_try: likewise, for each try of the plan.
