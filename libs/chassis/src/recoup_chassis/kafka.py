@@ -29,6 +29,10 @@ RETRY_BACKOFF_MS = 1000
 """Milliseconds until a consumer asks a broker that failed it again. With the library's 100 the fourteen consumers of
 one service make 400 connections a second to a broker that is away, and write as many lines (measured)."""
 
+FETCHED = 256 * 1024
+"""Bytes that are fetched of a partition at once, some three hundred records: two partitions of a dozen give a batch.
+With the library's mebibyte portal-api held 49 MiB more than its imports after a rush of 300,000 events, not 37."""
+
 LEFT_WITHIN = 10.0
 """Seconds that consumers have to stop in order; then their tasks are cancelled."""
 
@@ -85,6 +89,7 @@ class Consumers:
             self._config.kafka_topic_prefix + subscriber.topic.name,
             batch=True,
             max_records=AT_ONCE,
+            max_partition_fetch_bytes=FETCHED,
             group_id=group,
             group_instance_id=f"{group}.{replica}",
             auto_offset_reset="earliest",
