@@ -6,6 +6,7 @@ given from when and until when it may try, and how far apart.
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,8 +137,8 @@ class Mind:
         """
         first, day = (paydays.day_of(one + failing.offset) for one in (failing.last_at, at))
         crossed = paydays.crossed(first, day) | (failing.last_at < customer.passed_at <= at)
-        ages, place = paydays.ages(day), odds.OF_KIND[failing.kind] + odds.CROSSED
-        paid = np.array([np.ones(len(ages)), *(np.exp(-ages / days) for days in odds.FRESH)]) * crossed
+        place, (fresh, ages) = odds.OF_KIND[failing.kind] + odds.CROSSED, _paid(day)
+        paid = fresh * crossed
         x, mean = self._features(failing, customer, at), self.weights.mean
         logits = x @ mean + mean[place : place + len(paid)] @ paid
         passes = 1 / (1 + np.exp(-logits))
@@ -146,7 +147,7 @@ class Mind:
         likelihood = passes if passed else 1 - passes
         after = customer.belief * likelihood
         after /= after.sum()
-        alike = np.where(crossed, 1 + np.searchsorted(ALIKE, ages), 0)
+        alike = ages * crossed
         shares, sums = _sums(alike, after), np.array([_sums(alike, after * one) for one in paid])
         for group in np.flatnonzero(shares > HARDLY):
             row = x.copy()
@@ -171,6 +172,14 @@ class Mind:
         )
 
 
+@lru_cache(maxsize=1024)  # a few kilobytes each; most of what is told is of the same days
+def _paid(day: int) -> tuple[Floats, NDArray[np.int64]]:
+    """Give by cycle the features of its last payday, as old as it is on a day, and which ages are learnt as one."""
+    ages = paydays.ages(day)
+    fresh = np.array([np.ones(len(ages)), *(np.exp(-ages / days) for days in odds.FRESH)])
+    return fresh, 1 + np.searchsorted(ALIKE, ages)
+
+
 def _sums(groups: NDArray[np.int64], values: Floats) -> Floats:
     """Add values up by group."""
     return np.bincount(groups, values, len(ALIKE) + 2).astype(np.float64)
@@ -189,15 +198,20 @@ def failed(customer: Customer, kind: Kind, *, day: int) -> None:
     """Learn from a first failure when money is scarce: rather late in a pay cycle."""
     strength = SCARCE.get(kind, 0.0)
     if strength:
-        phase = np.minimum(paydays.ages(day) / paydays.LENGTHS, 1.0)
-        _sharpen(customer, (0.5 + phase) ** strength)
+        _sharpen(customer, (0.5 + _phase(day)) ** strength)
 
 
 def passed(customer: Customer, at: float, offset: float) -> None:
     """Learn from another charge of the customer's that passed."""
-    phase = np.minimum(paydays.ages(paydays.day_of(at + offset)) / paydays.LENGTHS, 1.0)
-    _sharpen(customer, 1.2 - 0.4 * phase)
+    _sharpen(customer, 1.2 - 0.4 * _phase(paydays.day_of(at + offset)))
     customer.passed_at = max(customer.passed_at, at)
+
+
+@lru_cache(maxsize=1024)
+def _phase(day: int) -> Floats:
+    """Give by cycle how much of it has passed on a day, 0 to 1."""
+    phase: Floats = np.minimum(paydays.ages(day) / paydays.LENGTHS, 1.0)
+    return phase
 
 
 def _sharpen(customer: Customer, likelihood: Floats) -> None:

@@ -62,19 +62,21 @@ def best(outlook: Outlook, starts: Sequence[int]) -> tuple[list[int], float] | N
     Args:
         starts: the slots to start from, one for each try, increasing, from 1 on.
     """
-    plan, still = list(starts), 0
+    plan, still, first = list(starts), 0, outlook.share
     for _ in range(SWEEPS):
         rest = _rest(outlook, plan)
         alive = outlook.share
         for place, slot in enumerate(plan):
             plan[place], failed = _best_slot(outlook, plan, place, alive, rest)
             still = still + 1 if plan[place] == slot else 1
+            if not place:
+                first = failed
             if still >= len(plan):
                 break
             alive = alive * failed
         if still >= len(plan):
             break
-    p = 1 - float(outlook.share @ outlook.fails(0, _one(0), _one(plan[0]))[:, 0])
+    p = 1 - float(outlook.share @ first)
     return (plan, p) if p > outlook.cost[plan[0]] else None
 
 
@@ -83,12 +85,11 @@ def _one(slot: int) -> slice:
 
 
 def _rest(outlook: Outlook, plan: Sequence[int]) -> list[Floats]:
-    """Give by truth what the plan is still worth when it has come to each of its tries; nothing after the last."""
+    """Give by truth what a plan is still worth when it has come to its third try, its fourth, and so on to its end."""
     rest = [np.zeros_like(outlook.share)]
-    for place in range(len(plan) - 1, 0, -1):
+    for place in range(len(plan) - 1, 1, -1):
         failed = outlook.fails(place, _one(plan[place - 1]), _one(plan[place]))[:, 0]
         rest.append(1 - failed - outlook.cost[plan[place]] + failed * rest[-1])
-    rest.append(rest[-1])  # of the first try: nobody asks
     rest.reverse()
     return rest
 
@@ -103,7 +104,7 @@ def _best_slot(
     failed = outlook.fails(place, _one(low - 1), slots)
     lost = failed
     if place + 1 < len(plan):
-        lost = outlook.fails(place + 1, slots, _one(high)) * (1 - rest[place + 2])[:, None]
+        lost = outlook.fails(place + 1, slots, _one(high)) * (1 - rest[place])[:, None]
         lost += outlook.cost[high]
         lost *= failed
     value = alive @ lost + outlook.cost[slots] * alive.sum()

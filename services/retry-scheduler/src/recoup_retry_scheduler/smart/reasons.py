@@ -42,7 +42,7 @@ def why(tables: Tables, failing: Failing, effect: float, outlook: Outlook, slot:
         odds *= factor
         points.append((_p(odds) - before, what))
         before = _p(odds)
-    points.append((p - before, _payday(outlook, slot)))
+    points.append((p - before, _payday(outlook, slot) if abs(p - before) >= LEAST else ""))
     told = sorted((one for one in points if abs(one[0]) >= LEAST), key=lambda one: -abs(one[0]))[:MOST]
     because = ", ".join(
         f"{what} {'+' if gained > 0 else '-'}{abs(100 * gained):.0f}" for gained, what in told
