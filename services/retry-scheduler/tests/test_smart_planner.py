@@ -15,15 +15,15 @@ def outlook(seed: int, slots: int = 14, truths: int = 4, tries: int = 3, cost: f
     hours = np.concatenate([[0], 10 + np.cumsum(random.integers(3, 15, slots))])
     faded = (1 - 0.95 * np.exp(-np.arange(hours[-1] + 1) / 40)).astype(np.float32)
     faded[:10] = 0
+    by_try = (np.arange(1, tries + 1) ** -0.3).astype(np.float32)
     paydays = np.cumsum(random.random((truths, slots + 1)) < 0.1, axis=1).astype(np.int16)
     return Outlook(
         truths=np.arange(truths),
         share=share,
-        odds=odds,
-        crossed=odds * np.full((truths, 1), 6, dtype=np.float32),
+        against=(1 / odds).astype(np.float32),
+        crossed=np.tile(1 / (6 * odds), (truths, 1)).astype(np.float32),
         paydays=paydays,
-        faded=faded,
-        by_try=(np.arange(1, tries + 1) ** -0.3).astype(np.float32),
+        faded=by_try[:, None] * faded,
         at=hours.astype(float),
         hours=hours,
         cost=np.full(slots + 1, cost, dtype=np.float32),
@@ -37,8 +37,8 @@ def worth(look: Outlook, plan: tuple[int, ...]) -> float:
         alive, before = float(share), 0
         for number, slot in enumerate(plan):
             paid = look.paydays[truth, slot] > look.paydays[truth, before]
-            odds = look.crossed[truth, slot] if paid else look.odds[0, slot]
-            odds *= look.faded[look.hours[slot] - look.hours[before]] * look.by_try[number]
+            against = look.crossed[truth, slot] if paid else look.against[0, slot]
+            odds = look.faded[number, look.hours[slot] - look.hours[before]] / against
             passes = odds / (1 + odds)
             total += alive * (passes - look.cost[slot])
             alive, before = alive * (1 - passes), slot
@@ -81,8 +81,8 @@ def test_a_try_that_would_come_too_soon_has_no_odds() -> None:
 
 def test_a_payday_that_lies_between_is_waited_for() -> None:
     look = outlook(7, truths=1, tries=1)
-    look.odds[:] = 0.1
-    look.crossed[:] = 0.9
+    look.against[:] = 10
+    look.crossed[:] = 1
     look.paydays[:] = 0
     look.paydays[:, 9:] = 1
     found = best(look, [2])

@@ -107,23 +107,21 @@ class Mind:
         aged, counts, place = paydays.between(local)
         since = slots - failing.first_at
         base = tables.by_hour(local) * np.exp(kind.late * since + tables.customer * customer.effect)
-        odds_of = base.astype(np.float32)[None]
+        against = (1 / base).astype(np.float32)[None]
         passed = counts[likely][:, place]
         if customer.passed_at > failing.last_at:
             passed[:, 0] = -1
         hours = np.ceil(slots - slots[0]).astype(np.int64)
-        faded = kind.faded
-        if apart > 0:
-            faded = faded.copy()
-            faded[: math.ceil(apart)] = 0
+        by_try = np.arange(failing.number, failing.number + tries) ** kind.number
+        faded = by_try.astype(np.float32)[:, None] * kind.faded[: hours[-1] + 1]
+        faded[:, : math.ceil(apart)] = 0
         return Outlook(
             truths=likely,
             share=share / share.sum(),
-            odds=odds_of,
-            crossed=kind.paid[aged[likely]][:, place] * odds_of,
+            against=against,
+            crossed=against / kind.paid[aged[likely]][:, place],
             paydays=passed,
             faded=faded,
-            by_try=(np.arange(failing.number, failing.number + tries) ** kind.number).astype(np.float32),
             at=slots,
             hours=hours,
             cost=(COST + A_DAY_LATER / 24 * since).astype(np.float32),

@@ -27,11 +27,11 @@ class Outlook:
     Args:
         truths: what may be true, by a number of the caller's.
         share: of each truth, adding up to 1.
-        odds: of a try, had nothing been tried before; by slot from 0, one row for every truth.
+        against: odds against a try, had nothing been tried before; by slot from 0, one row for every truth.
         crossed: the same when a payday lies between the try and the one before it; by truth and slot from 0.
         paydays: how many there were, by truth and slot from 0.
-        faded: what odds are multiplied by, by whole hours between two tries; 0 where that is too soon.
-        by_try: likewise, for each try of the plan.
+        faded: what odds are multiplied by, for each try of the plan and by whole hours since the one before it; 0 where
+            that is too soon.
         at: the instants, by slot from 0, increasing; hours since 1970.
         hours: whole hours since slot 0.
         cost: of a try, by slot from 0, as a share of what a recovery is worth.
@@ -39,20 +39,19 @@ class Outlook:
 
     truths: NDArray[np.int64]
     share: Floats
-    odds: Floats
+    against: Floats
     crossed: Floats
     paydays: NDArray[np.int16]
     faded: Floats
-    by_try: Floats
     at: NDArray[np.float64]
     hours: NDArray[np.int64]
     cost: Floats
 
     def fails(self, number: int, before: slice, at: slice) -> Floats:
-        """Give by truth the odds that a try of the plan fails; of the slots of it and of the one before, one is one."""
-        odds = np.where(self.paydays[:, at] > self.paydays[:, before], self.crossed[:, at], self.odds[:, at])
-        odds = odds * (self.faded[self.hours[at] - self.hours[before]] * self.by_try[number]) + np.float32(1)
-        fails: Floats = np.reciprocal(odds, out=odds)
+        """Give by truth how likely a try of the plan fails; of the slots of it and of the one before, one is one."""
+        paid = self.paydays[:, at] > self.paydays[:, before]
+        against = np.where(paid, self.crossed[:, at], self.against[:, at])
+        fails: Floats = against / (against + self.faded[number, self.hours[at] - self.hours[before]])
         return fails
 
 

@@ -64,7 +64,7 @@ def _since(hours: int) -> str:
 def _payday(outlook: Outlook, slot: int) -> str:
     """Name the payday that the odds owe most to."""
     crossed = outlook.share * (outlook.paydays[:, slot] > outlook.paydays[:, 0])
-    return name(CYCLES[outlook.truths[int((crossed * outlook.crossed[:, slot]).argmax())]])
+    return name(CYCLES[outlook.truths[int((crossed / outlook.crossed[:, slot]).argmax())]])
 
 
 def name(cycle: Cycle) -> str:
