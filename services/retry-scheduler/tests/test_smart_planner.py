@@ -71,6 +71,16 @@ def test_a_try_that_is_not_worth_its_cost_is_not_made() -> None:
     assert best(outlook(1, cost=0.99), [3, 7, 11]) is None
 
 
+def test_a_first_try_that_is_not_worth_its_cost_gives_way_to_later_ones() -> None:
+    look = outlook(7, truths=1, tries=3)
+    look.against[:], look.crossed[:] = 1000, 1
+    look.paydays[:] = 0
+    look.paydays[:, -1] = 1
+    found = best(look, [2, 5, 8])
+    assert found is not None
+    assert found[0] == [14]
+
+
 def test_a_try_that_would_come_too_soon_has_no_odds() -> None:
     look = outlook(5, slots=3, tries=2)
     look.hours[:] = [0, 10, 12, 20]

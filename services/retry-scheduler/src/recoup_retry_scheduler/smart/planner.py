@@ -56,10 +56,11 @@ class Outlook:
 
 
 def best(outlook: Outlook, starts: Sequence[int]) -> tuple[list[int], float] | None:
-    """Give the slots of the best plan and the odds that its first try passes; None where that is not worth its cost.
+    """Give the slots of the best plan and the odds that its first try passes; None where no try is worth its cost.
 
     Args:
-        starts: the slots to start from, one for each try, increasing, from 1 on.
+        starts: the slots to start from, one for each try, increasing, from 1 on. The plan has fewer where the first
+            one would not be worth its cost.
     """
     plan, still, first = list(starts), 0, outlook.share
     for _ in range(SWEEPS):
@@ -76,7 +77,9 @@ def best(outlook: Outlook, starts: Sequence[int]) -> tuple[list[int], float] | N
         if still >= len(plan):
             break
     p = 1 - float(outlook.share @ first)
-    return (plan, p) if p > outlook.cost[plan[0]] else None
+    if p > outlook.cost[plan[0]]:
+        return plan, p
+    return best(outlook, plan[1:]) if len(plan) > 1 else None
 
 
 def _one(slot: int) -> slice:
