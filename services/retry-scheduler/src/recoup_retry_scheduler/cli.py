@@ -7,7 +7,7 @@ from recoup_chassis import commands
 from recoup_chassis.config import read
 from recoup_retry_scheduler.app import PACKAGE, SERVICE, serve
 from recoup_retry_scheduler.config import Config
-from recoup_retry_scheduler.rehearsal import stream
+from recoup_retry_scheduler.rehearsal import command
 
 
 def main() -> int:
@@ -17,7 +17,7 @@ def main() -> int:
     commands.add_common(choices, SERVICE, PACKAGE, lambda: read(Config))
     republishing = choices.add_parser("republish", help="emit every snapshot again (this service has none)")
     republishing.set_defaults(run=_republish)
-    stream.add(choices)
+    command.add(choices)
     return commands.run(whole)
 
 

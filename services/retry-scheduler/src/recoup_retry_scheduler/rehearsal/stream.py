@@ -1,10 +1,9 @@
 """`retry-scheduler decide`: lines in, lines out, flushed after each; what was learnt is kept in a file."""
 
-import argparse
 import gc
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from zipfile import BadZipFile
 
 import numpy as np
@@ -27,34 +26,23 @@ class OtherModel(Exception):
     """The file holds weights of other features: it is of another release, or no model."""
 
 
-def add(commands: Any) -> None:
-    """Add `decide` to the service's command line."""
-    parser = commands.add_parser(
-        "decide", help="decide as a filter: JSON lines in, JSON lines out (docs/decide.md)"
-    )
-    parser.add_argument(
-        "--model", type=Path, help="start from the weights in this file, and keep them there at the end"
-    )
-    parser.add_argument("--frozen", action="store_true", help="decide without learning")
-    parser.add_argument("--seed", type=int, default=0, help="fixes the draws of exploration")
-    parser.set_defaults(run=_run)
+def filtered(model: Path | None, *, frozen: bool) -> None:
+    """Answer standard input on standard output, from what a file has learnt, and keep there what is learnt more.
 
-
-async def _run(args: argparse.Namespace) -> None:
-    try:
-        weights = load(args.model) if args.model is not None and args.model.exists() else Weights.prior()
-    except OtherModel:
-        raise SystemExit(f"{args.model}: {OtherModel.__doc__}") from None
-    decider = Decider(Mind(weights), frozen=args.frozen)
+    Raises:
+        OtherModel: the file is no model of ours.
+    """
+    weights = load(model) if model is not None and model.exists() else Weights.prior()
+    decider = Decider(Mind(weights), frozen=frozen)
     gc.freeze()
     gc.set_threshold(10_000, 20, 10_000)  # what is forgotten leaves no cycles; a whole collection takes 0.1 s
     try:
         run(decider, sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:
         sys.stderr.close()  # nobody reads; else the interpreter would complain of it at its end
-    if args.model is not None and not args.frozen:
+    if model is not None and not frozen:
         weights.learn()
-        save(args.model, weights)
+        save(model, weights)
 
 
 def run(decider: Decider, lines: BinaryIO, answers: BinaryIO) -> None:
