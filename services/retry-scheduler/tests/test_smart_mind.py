@@ -55,7 +55,7 @@ def test_a_try_is_given_up_that_is_not_worth_its_cost() -> None:
 
 def test_a_payday_that_the_customer_named_is_waited_for() -> None:
     who = customer("DE")
-    who.belief = paydays.told(who.belief, day_of_month=13, weekday=None, day=None)
+    who.belief = paydays.told(who.belief, today=0, day_of_month=13, weekday=None, day=None)
     found = choose(Mind(), failing(), who, tries=1)
     assert 8.7 < (found.at - NOON) / 24 < 9.7  # 13 March, from 7:00 on
     assert "payday on the 13th +" in found.reason

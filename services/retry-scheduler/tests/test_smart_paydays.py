@@ -13,6 +13,17 @@ def day(text: str) -> int:
     return dt.date.fromisoformat(text).toordinal() - EPOCH
 
 
+def said(before: paydays.Floats, **what: int) -> paydays.Floats:
+    """Give the belief after a word said on Monday, 10 March 2025."""
+    return paydays.told(
+        before,
+        today=day("2025-03-10"),
+        day_of_month=what.get("day_of_month"),
+        weekday=what.get("weekday"),
+        day=what.get("day"),
+    )
+
+
 def cycle(name: str, *of: int) -> int:
     return next(n for n, one in enumerate(CYCLES) if (one.name, one.of) == (name, of))
 
@@ -83,20 +94,34 @@ def test_where_wages_are_weekly_and_where_monthly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "row"),
+    ("word", "row"),
     [
         ({"day_of_month": 27}, ("monthly", (27,))),
         ({"weekday": 2}, ("weekly", (2,))),
         ({"day": day("2025-03-31")}, ("monthly", (32,))),
     ],
 )
-def test_a_customers_word_is_believed(said: dict[str, int], row: tuple[str, tuple[int, ...]]) -> None:
+def test_a_customers_word_is_believed(word: dict[str, int], row: tuple[str, tuple[int, ...]]) -> None:
     before = paydays.prior("US")
-    after = paydays.told(before, **({"day_of_month": None, "weekday": None, "day": None} | said))
+    after = said(before, **word)
     assert after.sum() == pytest.approx(1)
     assert after[cycle(row[0], *row[1])] > 3 * before[cycle(row[0], *row[1])]
 
 
 def test_who_says_nothing_changes_no_belief() -> None:
     before = paydays.prior("US")
-    assert paydays.told(before, day_of_month=None, weekday=None, day=None) is before
+    assert said(before) is before
+
+
+def test_who_names_their_next_payday_has_none_before_it() -> None:
+    after = said(paydays.prior("US"), day=day("2025-03-28"))
+    assert after[cycle("weekly", 4)] < 0.02
+    assert (
+        after[[cycle("biweekly", 4, phase) for phase in (0, 1)]].max() < 0.02
+    )  # the 14th would be one of theirs
+    assert after[cycle("monthly", 28)] > 0.2
+
+
+def test_a_payday_that_is_past_fits_whatever_was_paid_on_it() -> None:
+    after = said(paydays.prior("US"), day=day("2025-02-14"))
+    assert after[cycle("weekly", 4)] > 0.2

@@ -64,9 +64,12 @@ class Mindful:
 
     def payday(self, person: Person, told: wire.CustomerPayday) -> None:
         """Learn when a customer says that they are paid."""
-        day = None if told.date is None else told.date.toordinal() - paydays.EPOCH
         person.mind.belief = paydays.told(
-            person.mind.belief, day_of_month=told.day_of_month, weekday=told.weekday, day=day
+            person.mind.belief,
+            today=paydays.day_of(_hours(told.at) + _offset(person.zone, _day(told.at))),
+            day_of_month=told.day_of_month,
+            weekday=told.weekday,
+            day=None if told.date is None else told.date.toordinal() - paydays.EPOCH,
         )
 
 

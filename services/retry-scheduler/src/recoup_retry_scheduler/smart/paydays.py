@@ -180,8 +180,14 @@ def on_day(day: int) -> NDArray[np.bool_]:
     return crossed(day - 1, day)
 
 
-def told(weights: Floats, *, day_of_month: int | None, weekday: int | None, day: int | None) -> Floats:
-    """Give the belief after the customer has said when they are paid; nearly all of it follows their word."""
+def told(
+    weights: Floats, *, today: int, day_of_month: int | None, weekday: int | None, day: int | None
+) -> Floats:
+    """Give the belief after the customer has said when they are paid; nearly all of it follows their word.
+
+    Args:
+        day: the next one, so that none is nearer; or a past one.
+    """
     fits = np.zeros(len(CYCLES), dtype=bool)
     if day_of_month is not None:
         fits |= np.array([cycle.name == "monthly" and cycle.of[0] == day_of_month for cycle in CYCLES])
@@ -189,7 +195,7 @@ def told(weights: Floats, *, day_of_month: int | None, weekday: int | None, day:
         named = min(weekday, 4)
         fits |= np.array([cycle.name in {"weekly", "biweekly"} and cycle.of[0] == named for cycle in CYCLES])
     if day is not None:
-        fits |= on_day(day)
+        fits |= on_day(day) & ~(crossed(today, day - 1) if day > today else fits)
     if not fits.any():
         return weights
     trusted = np.where(fits, np.maximum(weights, 1e-4), 0)
