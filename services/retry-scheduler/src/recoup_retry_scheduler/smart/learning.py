@@ -14,7 +14,7 @@ from recoup_retry_scheduler.smart import odds
 Floats = NDArray[np.float64]
 
 AT_ONCE = 128
-"""Outcomes that are learnt together."""
+"""Rows that are learnt together, of some forty outcomes."""
 
 _STEPS = 3
 """Of Newton's method for a batch; it starts from the last one's optimum and hardly moves."""

@@ -79,7 +79,7 @@ class Tables:
         days = np.arange(LONGEST // 24 + 1)
         return cls(
             version=weights.version,
-            week=np.exp(week).astype(np.float32).ravel(),
+            week=_exponential(week.ravel()),
             kinds={kind: _of_kind(mean[odds.OF_KIND[kind] :]) for kind in Kind},
             usual=float(np.exp(week.mean())),
             customer=float(mean[odds.CUSTOMER]),
@@ -98,16 +98,27 @@ class Tables:
         return np.concatenate(([failing.last_at], soon, self.good[first:last] + midnight))
 
 
+_FADES = np.exp(-np.arange(LONGEST) / np.array(odds.GAPS)[:, None])
+_FRESH = np.exp(-np.arange(paydays.OLD + 1) / np.array(odds.FRESH)[:, None])
+"""Each exponential alone, by hours and by days."""
+
+_MOST = 30.0
+"""Beyond which a logit changes nothing, and single precision ends."""
+
+
 def _of_kind(mean: Floats) -> OfKind:
-    hours, ages = np.arange(LONGEST), np.arange(paydays.OLD + 1)
-    faded = sum(mean[odds.FADED + place] * np.exp(-hours / fades) for place, fades in enumerate(odds.GAPS))
-    fresh = sum(mean[odds.FRESHNESS + place] * np.exp(-ages / days) for place, days in enumerate(odds.FRESH))
+    faded = mean[0] + mean[odds.FADED : odds.FADED + len(_FADES)] @ _FADES
+    paid = mean[odds.CROSSED] + mean[odds.FRESHNESS : odds.FRESHNESS + len(_FRESH)] @ _FRESH
     return OfKind(
-        faded=np.exp(mean[0] + faded).astype(np.float32),
-        paid=np.exp(mean[odds.CROSSED] + fresh).astype(np.float32),
+        faded=_exponential(faded),
+        paid=_exponential(paid),
         number=float(mean[odds.NUMBER]),
         late=float(mean[odds.LATE]) / 168,
     )
+
+
+def _exponential(logits: Floats) -> Singles:
+    return np.exp(logits.clip(-_MOST, _MOST).astype(np.float32))
 
 
 def best_hours(day: Floats) -> NDArray[np.int64]:
