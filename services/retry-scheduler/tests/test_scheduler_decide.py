@@ -1,8 +1,13 @@
 """`decide`: what it answers to what it is told."""
 
+from typing import Any
+
 import pytest
 
+from recoup_retry_scheduler.rehearsal.decide import Decider
 from recoup_retry_scheduler.rehearsal.memory import FORGOTTEN_AFTER
+from recoup_retry_scheduler.smart.mind import Choice, Customer, Mind
+from recoup_retry_scheduler.smart.tables import Failing
 
 from .scheduler_decide import Line, Stream, at, card, failure, outcome, policy, success
 
@@ -53,6 +58,33 @@ def test_the_mind_chooses_within_what_is_allowed() -> None:
     answer = Stream().one(policy("smart"), failure())
     assert at(10) <= planned(answer) <= at(14 * 24)
     assert 0 < answer["p"] < 1
+
+
+class Witness(Mind):
+    """A mind that notes what it is asked about and what it is taught."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Failing] = []
+        self.taught: list[Failing] = []
+
+    def choose(self, failing: Failing, customer: Customer, **within: Any) -> Choice | None:
+        self.asked.append(failing)
+        return super().choose(failing, customer, **within)
+
+    def learn(self, failing: Failing, customer: Customer, at: float, *, passed: bool) -> None:
+        self.taught.append(failing)
+        super().learn(failing, customer, at, passed=passed)
+
+
+def test_a_try_teaches_about_the_case_that_it_was_planned_for() -> None:
+    mind = Witness()
+    stream = Stream(Decider(mind))
+    answer = stream.one(policy("smart"), failure())
+    while answer["action"] == "retry":
+        answer = stream.one(outcome(0) | {"at": answer["at"]})
+    assert len(mind.taught) == 3
+    assert mind.taught == mind.asked
 
 
 def test_a_policy_holds_for_the_failures_that_follow() -> None:
