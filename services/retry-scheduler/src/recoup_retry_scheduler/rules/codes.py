@@ -5,8 +5,17 @@ from datetime import timedelta
 from functools import lru_cache
 
 from recoup_declines import Decline, DeclineClass, DefaultAction, lookup
+from recoup_events.values import WaitingFor
 from recoup_retry_scheduler.rules import never, schemes, waits
 from recoup_retry_scheduler.rules.never import Ban, Codes
+
+WAITS_FOR = {
+    DefaultAction.NEEDS_NEW_CARD: WaitingFor.CARD,
+    DefaultAction.NEVER_RETRY: WaitingFor.CARD,
+    DefaultAction.NEEDS_CUSTOMER_AUTHENTICATION: WaitingFor.CUSTOMER,
+    DefaultAction.FIX_BY_MERCHANT: WaitingFor.MERCHANT,
+}
+"""Whom a case waits for after a decline that forbids a try as things stand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,11 @@ def on(instant: datetime) -> str:
     """Write a UTC instant as `5 Mar 2026, 09:00 UTC`, the next minute where it has seconds: no one is told too soon."""
     if instant.second or instant.microsecond:
         instant = instant.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return to_the_minute(instant)
+
+
+def to_the_minute(instant: datetime) -> str:
+    """Write a UTC instant as `5 Mar 2026, 09:00 UTC`, whatever its seconds."""
     return f"{instant.day} {instant:%b %Y, %H:%M} UTC"
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from recoup_declines import DefaultAction
 from recoup_events.values import WaitingFor
 from recoup_retry_scheduler.rules import limits, schemes, waits
-from recoup_retry_scheduler.rules.codes import Said
+from recoup_retry_scheduler.rules.codes import WAITS_FOR, Said
 from recoup_retry_scheduler.rules.never import Ban
 from recoup_retry_scheduler.rules.spelling import declined, on, span, times
 
@@ -80,17 +80,11 @@ class Forbidden:
     reason: str
 
 
-_WAITS_FOR = {
-    DefaultAction.NEEDS_NEW_CARD: (WaitingFor.CARD, "no try helps before the customer pays another way"),
-    DefaultAction.NEVER_RETRY: (WaitingFor.CARD, "no try is allowed before the customer pays another way"),
-    DefaultAction.NEEDS_CUSTOMER_AUTHENTICATION: (
-        WaitingFor.CUSTOMER,
-        "the customer has to authenticate the payment",
-    ),
-    DefaultAction.FIX_BY_MERCHANT: (
-        WaitingFor.MERCHANT,
-        "your own set-up at the gateway is the cause and has to be mended",
-    ),
+_CURES = {
+    DefaultAction.NEEDS_NEW_CARD: "no try helps before the customer pays another way",
+    DefaultAction.NEVER_RETRY: "no try is allowed before the customer pays another way",
+    DefaultAction.NEEDS_CUSTOMER_AUTHENTICATION: "the customer has to authenticate the payment",
+    DefaultAction.FIX_BY_MERCHANT: "your own set-up at the gateway is the cause and has to be mended",
 }
 
 
@@ -112,9 +106,8 @@ def _forbidden(payment: Payment) -> Forbidden | None:
     if payment.ban is not None:
         return Forbidden(payment.ban.rule, payment.ban.whom, f"{payment.ban.because}.")
     action = DefaultAction.RETRY_SCHEDULED if said is None else said.decline.default_action
-    if said is not None and action in _WAITS_FOR:
-        whom, cure = _WAITS_FOR[action]
-        return Forbidden(action.value, whom, f"{declined(said.decline)}; {cure}.")
+    if said is not None and action in WAITS_FOR:
+        return Forbidden(action.value, WAITS_FOR[action], f"{declined(said.decline)}; {_CURES[action]}.")
     refused = schemes.refusal(_presented(payment))
     return None if refused is None else Forbidden(refused.rule, refused.whom, f"{refused.because}.")
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recoup_retry_scheduler.smart import odds, paydays, reasons
-from recoup_retry_scheduler.smart.learning import Weights
+from recoup_retry_scheduler.smart.learning import Weights, logistic
 from recoup_retry_scheduler.smart.odds import Kind
 from recoup_retry_scheduler.smart.planner import Outlook, best
 from recoup_retry_scheduler.smart.tables import Failing, Tables
@@ -27,7 +27,6 @@ A_DAY_LATER = 0.0005
 
 UNLIKELY = 0.004
 """A pay cycle that is believed less is left out of a plan."""
-
 
 ALIKE = np.array([0.0, 1.0, 3.0, 6.0, 12.0])
 """Days since a payday, up to which paydays are learnt of as one."""
@@ -139,7 +138,7 @@ class Mind:
         paid = fresh * crossed
         x, mean = self._features(failing, customer, at), self.weights.mean
         logits = x @ mean + mean[place : place + len(paid)] @ paid
-        passes = 1 / (1 + np.exp(-logits))
+        passes = logistic(logits)
         customer.surprise += passed - float(customer.belief @ passes)
         customer.tries += 1
         likelihood = passes if passed else 1 - passes

@@ -195,7 +195,10 @@ def told(
         named = min(weekday, 4)
         fits |= np.array([cycle.name in {"weekly", "biweekly"} and cycle.of[0] == named for cycle in CYCLES])
     if day is not None:
-        fits |= on_day(day) & ~(crossed(today, day - 1) if day > today else fits)
+        paid = on_day(day)
+        if day > today:
+            paid &= ~crossed(today, day - 1)
+        fits |= paid
     if not fits.any():
         return weights
     trusted = np.where(fits, np.maximum(weights, 1e-4), 0)

@@ -10,10 +10,11 @@ from typing import Final, assert_never
 from recoup_events.values import TRY_WITHIN, CaseState, FinalAction, Transition, WaitingFor
 from recoup_retry_scheduler.cases.domain import sentences
 from recoup_retry_scheduler.cases.domain.book import SLOW, Book
-from recoup_retry_scheduler.cases.domain.case import WAITS_FOR, Case, Try, Wake, WakeKind
+from recoup_retry_scheduler.cases.domain.case import Case, Try, Wake, WakeKind
 from recoup_retry_scheduler.cases.domain.decisions import Decisions, FinalAsked, TryAsked
 from recoup_retry_scheduler.cases.domain.plan import Close, Finish, Fire, Schedule, Wait, Watch, plan
 from recoup_retry_scheduler.cases.domain.settle import Declined, GivenBack, Now
+from recoup_retry_scheduler.rules.codes import WAITS_FOR
 
 ASK_AGAIN: Final = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 """Real time before we ask again what became of a try or a final action, by how often we asked; then the last."""

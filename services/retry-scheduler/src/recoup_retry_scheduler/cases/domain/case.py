@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from recoup_declines import DefaultAction
 from recoup_events.values import (
     AttemptState,
     CaseState,
@@ -190,12 +189,3 @@ def next_step(case: Case, now: datetime, *, retry_soon: bool) -> Step | None:
     else:
         at = max(at, case.last_failed_at + RETRY_SOON)
     return Step(index + 1, max(at, case.not_before or at))
-
-
-WAITS_FOR = {
-    DefaultAction.NEEDS_NEW_CARD: WaitingFor.CARD,
-    DefaultAction.NEVER_RETRY: WaitingFor.CARD,
-    DefaultAction.NEEDS_CUSTOMER_AUTHENTICATION: WaitingFor.CUSTOMER,
-    DefaultAction.FIX_BY_MERCHANT: WaitingFor.MERCHANT,
-}
-"""Whom a case waits for after a decline that forbids a try as things stand."""

@@ -10,8 +10,9 @@ from recoup_declines import DefaultAction
 from recoup_events.values import TryKind, WaitingFor
 from recoup_retry_scheduler.cases.domain import sentences
 from recoup_retry_scheduler.cases.domain.book import Book
-from recoup_retry_scheduler.cases.domain.case import WAITS_FOR, Case, next_step
+from recoup_retry_scheduler.cases.domain.case import Case, next_step
 from recoup_retry_scheduler.cases.domain.facts import Card
+from recoup_retry_scheduler.rules.codes import WAITS_FOR
 from recoup_retry_scheduler.rules.limits import allowed_from
 
 

@@ -7,14 +7,10 @@ from typing import Final
 from recoup_events.values import AttemptState, FinalAction, RecoveryWay, WaitingFor
 from recoup_retry_scheduler.cases.domain.case import Case
 from recoup_retry_scheduler.cases.domain.facts import Verdict
+from recoup_retry_scheduler.rules.spelling import to_the_minute as on
 
 MENTIONED: Final = 120
 """Characters of a gateway's own words that a sentence repeats at most."""
-
-
-def on(instant: datetime) -> str:
-    """Write an instant as `5 Mar 2026, 09:00 UTC`."""
-    return f"{instant.day} {instant:%b %Y, %H:%M} UTC"
 
 
 def declined(verdict: Verdict) -> str:
