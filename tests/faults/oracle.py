@@ -22,8 +22,10 @@ DRAIN = 60.0
 this house has the same again for as long as fewer things are on their way at the end of them."""
 
 LOOK_AGAIN = 0.3
-LOOKS = 3
 """Seconds."""
+
+LOOKS = 3
+"""At the books, before they are said to differ."""
 
 
 async def at_rest(sandbox: Sandbox) -> None:
