@@ -14,16 +14,21 @@ def add(commands: Any) -> None:
         "--model", type=Path, help="start from the weights in this file, and keep them there at the end"
     )
     parser.add_argument("--frozen", action="store_true", help="decide without learning")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="fixes the draws of exploration; there are none yet"
-    )
+    parser.add_argument("--seed", type=_seed, default=0, help="fixes what exploration draws; from 0 on")
     parser.set_defaults(run=_decide)
+
+
+def _seed(given: str) -> int:
+    seed = int(given)
+    if seed < 0:
+        raise ValueError
+    return seed
 
 
 async def _decide(args: argparse.Namespace) -> None:
     from recoup_retry_scheduler.rehearsal import stream  # noqa: PLC0415  see above
 
     try:
-        stream.filtered(args.model, frozen=args.frozen)
+        stream.filtered(args.model, frozen=args.frozen, seed=args.seed)
     except stream.OtherModel:
         raise SystemExit(f"{args.model}: {stream.OtherModel.__doc__}") from None
