@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# `dot`, not `@`: OpenBLAS raises the processor's flag for an invalid value now and then though every number is finite
+# (numpy's issue 24067), and `@` warns of it.
+
 Floats = NDArray[np.float32]
 
 SWEEPS = 2
@@ -65,7 +68,7 @@ def best(outlook: Outlook, starts: Sequence[int]) -> Best | None:
             low, after = _after(outlook, plan, place, rest)
             failed = outlook.fails[place][plan[place - 1] if place else 0]
             slots = slice(low, low + len(after))
-            lost = (failed[slots] * after) @ alive + outlook.cost[slots] * float(alive.sum())
+            lost = (failed[slots] * after).dot(alive) + outlook.cost[slots] * float(alive.sum())
             plan[place] = _moved(slot, low, lost)
             still = still + 1 if plan[place] == slot else 1
             if still >= len(plan):
@@ -80,7 +83,7 @@ def best(outlook: Outlook, starts: Sequence[int]) -> Best | None:
 
 def odds(outlook: Outlook, slot: int) -> float:
     """Give the odds that the first try passes at a slot."""
-    return 1 - float(outlook.fails[0][0, slot] @ outlook.share)
+    return 1 - float(outlook.fails[0][0, slot].dot(outlook.share))
 
 
 def _moved(slot: int, low: int, worse: Floats) -> int:
