@@ -189,3 +189,12 @@ def test_the_posterior_is_that_of_a_logistic_regression() -> None:
     assert weights.mean[:3] == pytest.approx(true[:3], abs=0.15)
     drawn = np.array([weights.drawn(random, 1.0, 400)[:, 0]])
     assert drawn.std() == pytest.approx(math.sqrt(np.linalg.inv(weights.precision)[0, 0]), rel=0.15)
+
+
+def test_many_tries_begin_spread_over_the_time_there_is() -> None:
+    """The first hours have slots of their own: spread over slots, tries would begin there, too near to each other."""
+    slots = np.concatenate([[0.0], 10 + np.array([0.0, 1, 2, 4, 7]), 24.0 * np.arange(1, 14)])
+    assert minds._spread(slots, 3) == [8, 12, 16]
+    apart = np.diff(slots[minds._spread(slots, 8)])
+    assert apart.min() >= 24
+    assert minds._spread(slots, len(slots) - 1) == list(range(1, len(slots)))

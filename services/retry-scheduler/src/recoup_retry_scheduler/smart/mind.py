@@ -101,7 +101,7 @@ class Mind:
         slots = slots_of(failing, earliest, latest, hour)
         tries = min(tries, len(slots) - 1)
         scene = self._scene(tables, failing, customer, slots, apart, tries)
-        found = best(scene.outlook, _spread(len(slots), tries))
+        found = best(scene.outlook, _spread(slots, tries))
         if found is None:
             return None
         slot, propensity = found.slots[0], 1.0
@@ -216,9 +216,15 @@ def _sums(groups: NDArray[np.int64], values: Floats) -> Floats:
     return np.bincount(groups, values, len(ALIKE) + 2).astype(np.float64)
 
 
-def _spread(slots: int, tries: int) -> list[int]:
-    """Give slots from 1 on, evenly spread."""
-    return [1 + (2 * n + 1) * (slots - 1) // (2 * tries) for n in range(tries)]
+def _spread(slots: Floats, tries: int) -> list[int]:
+    """Give slots from 1 on for so many tries, evenly spread over the time there is."""
+    first, last = float(slots[1]), float(slots[-1])
+    wanted = [first + (last - first) * (n + 0.5) / tries for n in range(tries)]
+    spread, before = [], 0
+    for left, slot in zip(range(tries, 0, -1), slots.searchsorted(wanted), strict=True):
+        before = min(max(int(slot), before + 1), len(slots) - left)
+        spread.append(before)
+    return spread
 
 
 SCARCE = {Kind.FUNDS: 1.0, Kind.REFUSED: 0.5, Kind.FUNDS_ON_CREDIT: 0.4, Kind.REFUSED_ON_CREDIT: 0.2}
