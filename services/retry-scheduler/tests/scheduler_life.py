@@ -44,9 +44,28 @@ def minutes(number: float) -> timedelta:
     return timedelta(minutes=number)
 
 
-def card(name: str = "old", *, brand: str = "visa", year: int = 2027, number: str | None = None) -> f.Card:
+def card(
+    name: str = "old",
+    *,
+    brand: str = "visa",
+    year: int = 2027,
+    number: str | None = None,
+    country: str | None = None,
+) -> f.Card:
     """A card; `number` names what makes two of them the same."""
-    return f.Card(f"pm_{name}", brand=brand, fingerprint=f"fp_{number or name}", exp_month=3, exp_year=year)
+    return f.Card(
+        f"pm_{name}",
+        brand=brand,
+        country=country,
+        fingerprint=f"fp_{number or name}",
+        exp_month=3,
+        exp_year=year,
+    )
+
+
+def mandate(kind: str, country: str | None = None) -> f.Card:
+    """A mandate of a bank scheme."""
+    return f.Card("pm_mandate", kind=kind, country=country, fingerprint="fp_mandate")
 
 
 OLD, NEW = card("old"), card("new")
@@ -78,6 +97,7 @@ class Life:
         try_id: UUID | None = None,
         opens: bool = True,
         owed: int = 1000,
+        network_code: str | None = None,
         network_advice: str | None = None,
         authenticate: bool = False,
     ) -> f.Failed:
@@ -87,7 +107,7 @@ class Life:
             code,
             None,
             card.brand if card else None,
-            None,
+            network_code,
             network_advice,
             requires_authentication=authenticate,
         )
@@ -263,10 +283,16 @@ class Life:
         assert case.wake is not None
         return case.wake.at - (timedelta(days=100) if case.wake.real else timedelta(0))
 
-    def decline(self, code: str = "insufficient_funds", *, invoice: str = "in_1") -> list[Announcement]:
+    def decline(
+        self, code: str = "insufficient_funds", *, invoice: str = "in_1", network_code: str | None = None
+    ) -> list[Announcement]:
         """Let the outstanding try be declined, on the card that it pinned."""
-        asked = self.asked(invoice)
-        return self.tell(self.failed(code, invoice=invoice, card=asked.asked.card, try_id=asked.asked.try_id))
+        asked = self.asked(invoice).asked
+        return self.tell(
+            self.failed(
+                code, invoice=invoice, card=asked.card, try_id=asked.try_id, network_code=network_code
+            )
+        )
 
     # --- what can be seen ---------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import Final, assert_never
 from recoup_events.values import TRY_WITHIN, CaseState, FinalAction, Transition, WaitingFor
 from recoup_retry_scheduler.cases.domain import sentences
 from recoup_retry_scheduler.cases.domain.book import SLOW, Book
-from recoup_retry_scheduler.cases.domain.case import Case, Try, Wake, WakeKind
+from recoup_retry_scheduler.cases.domain.case import Case, Planned, Try, Wake, WakeKind
 from recoup_retry_scheduler.cases.domain.decisions import Decisions, FinalAsked, TryAsked
 from recoup_retry_scheduler.cases.domain.plan import Close, Finish, Fire, Schedule, Wait, Watch, plan
 from recoup_retry_scheduler.cases.domain.settle import Declined, GivenBack, Now
@@ -184,7 +184,17 @@ class _Scene:
 
     def _scheduled(self, case: Case, decision: Schedule) -> Case:
         wake = Wake(WakeKind.STEP, decision.at) if decision.at else Wake(WakeKind.DEADLINE, case.resolve_by)
-        case = replace(case, state=CaseState.SCHEDULED, waiting_for=None, next_try_at=decision.at, wake=wake)
+        planned = case.standing
+        if decision.at is not None and (planned is None or planned.at != decision.at):
+            planned = Planned(decision.at, since=self.now.merchant)
+        case = replace(
+            case,
+            state=CaseState.SCHEDULED,
+            waiting_for=None,
+            next_try_at=decision.at,
+            planned=planned,
+            wake=wake,
+        )
         reason = decision.reason
         if isinstance(self.situation.outcome, GivenBack) and decision.at:
             reason = sentences.given_back(self.situation.outcome.why, decision.at)

@@ -43,6 +43,11 @@ class Policy:
     precedence: Precedence = Precedence.PLATFORM_MANAGEMENT
 
     @property
+    def steps(self) -> int:
+        """Tries of our own after the first failure, at most."""
+        return len(self.schedule)
+
+    @property
     def watches_only(self) -> bool:
         """Whether the gateway collects: we speak, but neither charge nor end anything."""
         return self.precedence is Precedence.GATEWAY_DEFAULT
@@ -93,12 +98,21 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A try that is planned for `at`. `since`: when it was planned, and so announced."""
+
+    at: datetime
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One recovery case.
 
     `position`: steps of the ladder used. `tries`: tries ever asked for, which numbers them; `tries_made`: those
     that were not given back unsent. `refusals`: tries given back in a row. `asks`: how often the final action was
-    asked for. `anchor_at`: what the schedule counts from, the first failure or the bank's return.
+    asked for. `anchor_at`: what the schedule counts from, the first failure or the bank's return. `planned`: the last
+    plan of a try; it stands while `next_try_at` names its instant.
     """
 
     owner: Owner
@@ -121,6 +135,7 @@ class Case:
     asks: int = 0
     not_before: datetime | None = None
     next_try_at: datetime | None = None
+    planned: Planned | None = None
     trying: Try | None = None
     final_action: FinalAction = field(default=FinalAction.CANCEL)
     recovered: int | None = None
@@ -143,7 +158,12 @@ class Case:
     @property
     def steps_left(self) -> int:
         """Steps of the ladder not used yet."""
-        return len(self.policy.schedule) - self.position
+        return self.policy.steps - self.position
+
+    @property
+    def standing(self) -> Planned | None:
+        """The plan that stands, if one does; none where an earlier release made it."""
+        return self.planned if self.planned is not None and self.planned.at == self.next_try_at else None
 
     def try_id_of(self, number: int, kind: TryKind) -> UUID:
         """Give the id of the case's n-th try, from 1; its kind is part of it."""

@@ -44,6 +44,11 @@ class Card:
     exp_year: int | None = None
 
     @property
+    def scheme(self) -> str | None:
+        """Its brand, or of a bank mandate its kind, as rules know them."""
+        return self.brand if self.kind == "card" else self.kind
+
+    @property
     def mark(self) -> str:
         """What is the same for the same card wherever it was entered: its fingerprint, else its own id."""
         return self.fingerprint or self.instrument_id
@@ -78,13 +83,20 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decline, classified. `meaning` is for the merchant, never for a customer when `masked`."""
+    """A decline, classified, with the codes that it was told by: the rules read those themselves.
+
+    `meaning` is for the merchant, never for a customer when `masked`. Facts kept by an earlier release lack all codes
+    but the gateway's own.
+    """
 
     code: str | None
     decline_class: DeclineClass
     action: DefaultAction
     masked: bool
     meaning: str
+    advice: str | None = None
+    network_code: str | None = None
+    network_advice: str | None = None
 
     @property
     def kills(self) -> bool:
@@ -136,7 +148,16 @@ def judge(  # noqa: PLR0913  # a decline has six codes
     action, reason = found.default_action, found.decline_class
     if requires_authentication and action not in _DEADLY:
         action, reason = DefaultAction.NEEDS_CUSTOMER_AUTHENTICATION, DeclineClass.AUTHENTICATION_REQUIRED
-    return Verdict(code, reason, action, masked=found.masked, meaning=found.meaning)
+    return Verdict(
+        code,
+        reason,
+        action,
+        masked=found.masked,
+        meaning=found.meaning,
+        advice=advice,
+        network_code=network_code,
+        network_advice=network_advice,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from recoup_declines import DefaultAction
 from recoup_events.values import TryKind, WaitingFor
-from recoup_retry_scheduler.cases.domain import sentences
+from recoup_retry_scheduler.cases.domain import asking, sentences
 from recoup_retry_scheduler.cases.domain.book import Book
 from recoup_retry_scheduler.cases.domain.case import Case, next_step
 from recoup_retry_scheduler.cases.domain.facts import Card
 from recoup_retry_scheduler.rules.codes import WAITS_FOR
-from recoup_retry_scheduler.rules.limits import allowed_from
+from recoup_retry_scheduler.rules.verdict import Forbidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +113,13 @@ def _action(case: Case, book: Book, card: Card | None) -> DefaultAction:
 
 
 def _new_card(case: Case, book: Book, card: Card, now: datetime) -> Plan:
-    at = max(now, case.not_before or now)
-    at = allowed_from(card.brand, book.spent(card), at)
+    wanted = max(now, case.not_before or now)
+    verdict = asking.instants(case, asking.with_new_card(case, book, card, now), wanted, now)
+    if isinstance(verdict, Forbidden):
+        return _refused(verdict)
+    at = max(wanted, verdict.earliest)
     if at > now:
-        return _later(case, at, sentences.network_wait(at))
+        return _later(case, at, sentences.new_card_later(at, verdict.because))
     if book.is_settling_a_new_card():
         return Schedule(None, sentences.QUEUED)
     return Fire(TryKind.NEW_CARD, None, card, sentences.NEW_CARD)
@@ -131,17 +134,24 @@ def _ladder(case: Case, book: Book, card: Card | None, now: datetime, *, retry_s
     step = next_step(case, now, retry_soon=retry_soon)
     if step is None:
         return Wait(WaitingFor.CARD, sentences.exhausted(case))
-    wanted = max(step.at, now)
-    at = allowed_from(card.brand, book.spent(card), wanted) if card else wanted
-    if at > wanted:
-        return _later(case, at, sentences.network_wait(at))
+    verdict = asking.instants(case, asking.scheduled(case, book, card, now), step.at, now)
+    if isinstance(verdict, Forbidden):
+        return _refused(verdict)
+    if verdict.earliest > max(step.at, now):
+        reason = sentences.put_off(case, step.number, verdict.earliest, verdict.because)
+        return _later(case, verdict.earliest, reason)
     if step.at <= now:
         reason = sentences.trying_step(case, step.number)
         return Fire(TryKind.SCHEDULED, step.number, card, reason)
     return _later(case, step.at, sentences.planned(case, step.number, step.at))
 
 
+def _refused(verdict: Forbidden) -> Plan:
+    """Wait for whoever can change what the rules say; where nobody can, another card still may pay."""
+    return Wait(verdict.whom or WaitingFor.CARD, verdict.reason)
+
+
 def _later(case: Case, at: datetime, reason: str) -> Plan:
     if at >= case.resolve_by:
-        return Wait(WaitingFor.CARD, sentences.LIMITED)
+        return Wait(WaitingFor.CARD, sentences.TOO_LATE)
     return Schedule(at, reason)
