@@ -21,6 +21,7 @@ from recoup_events.values import (
 from recoup_retry_scheduler.cases.domain import facts as f
 from recoup_retry_scheduler.cases.domain.book import Book
 from recoup_retry_scheduler.cases.domain.case import Case, Policy
+from recoup_retry_scheduler.cases.domain.choosing import Choose, evenly
 from recoup_retry_scheduler.cases.domain.decisions import Announcement, Changed, FinalAsked, TryAsked
 from recoup_retry_scheduler.cases.domain.fold import fold
 from recoup_retry_scheduler.cases.domain.settle import Now
@@ -77,6 +78,7 @@ class Life:
 
     policy: Policy = field(default_factory=Policy)
     now: datetime = T0
+    choose: Choose = evenly
     book: Book = field(init=False)
     said: list[Announcement] = field(default_factory=list)
     _numbers: Any = field(default_factory=lambda: count(1))
@@ -224,7 +226,7 @@ class Life:
     def tell(self, *told: f.Fact) -> list[Announcement]:
         """Fold facts as one batch, hold what was decided to the rules, and give what was said."""
         before = dict(self.book.cases)
-        decisions = fold({OWNER: self.book}, told, {"m_1": Now(self.now, self.real)})
+        decisions = fold({OWNER: self.book}, told, {"m_1": Now(self.now, self.real)}, self.choose)
         for saved in decisions.cases:
             assert saved.case.closed == (saved.case.wake is None), (
                 "an open case has a timer, a closed one none"
@@ -257,6 +259,8 @@ class Life:
         self.book = Book(
             OWNER,
             policy=self.policy,
+            open_policy=old.open_policy,
+            zone=old.zone,
             held=old.held,
             cases=old.cases,
             wallet=old.wallet,

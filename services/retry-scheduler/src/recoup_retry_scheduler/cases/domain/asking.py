@@ -6,7 +6,7 @@ Promise: whatever is tried was allowed by `rules.verdict.allowed`, the only door
 from datetime import datetime, timedelta
 
 from recoup_retry_scheduler.cases.domain.book import Book, Decline
-from recoup_retry_scheduler.cases.domain.case import RETRY_SOON, Case
+from recoup_retry_scheduler.cases.domain.case import RETRY_SOON, Case, Planned
 from recoup_retry_scheduler.cases.domain.facts import Card
 from recoup_retry_scheduler.rules import codes
 from recoup_retry_scheduler.rules.codes import WAITS_FOR, Said
@@ -17,11 +17,11 @@ from recoup_retry_scheduler.rules.waits import NONE
 def scheduled(case: Case, book: Book, card: Card | None, now: datetime) -> Payment:
     """Give the payment that a try of the schedule would be.
 
-    The merchant chose the steps of a ladder, so no gap of the policy puts them off but the shortest between two tries.
+    The merchant chose the steps of a ladder, so no gap puts them off but the shortest between two tries: `min_gap` is
+    for instants that we choose.
     """
-    return _payment(
-        case, book, card, Policy(case.policy.steps, _window(case, now), RETRY_SOON), case.position
-    )
+    gap = case.policy.min_gap if case.policy.smart else RETRY_SOON
+    return _payment(case, book, card, Policy(case.policy.steps, _window(case, now), gap), case.position)
 
 
 def with_new_card(case: Case, book: Book, card: Card, now: datetime) -> Payment:
@@ -41,6 +41,12 @@ def instants(case: Case, payment: Payment, wanted: datetime, now: datetime) -> A
         if isinstance(then, Allowed) and max(wanted, then.earliest) == plan.at:
             return then
     return allowed(payment, now)
+
+
+def stands(plan: Planned, payment: Payment) -> bool:
+    """Tell whether the rules still allow what is planned, its notice given when it was."""
+    then = allowed(payment, plan.since)
+    return isinstance(then, Allowed) and then.earliest <= plan.at <= then.latest
 
 
 def _window(case: Case, now: datetime) -> timedelta:

@@ -203,6 +203,30 @@ class Succeeded:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """One charge of a customer, as the mind learns from it. `declined`: its class, or None where it passed."""
+
+    at: datetime
+    fact_id: UUID
+    invoice_id: str | None
+    declined: DeclineClass | None
+    funding: str | None
+
+
+def charge_of(fact: Failed | Succeeded) -> Charge | None:
+    """Read a payment's outcome as a charge; None where nobody was charged."""
+    funding = fact.card.funding if fact.card else None
+    match fact:
+        case Failed() if fact.counts:
+            invoice_id = fact.bill.invoice_id if fact.bill else None
+            return Charge(fact.at, fact.fact_id, invoice_id, fact.verdict.decline_class, funding)
+        case Succeeded() if fact.settled_by is SettledBy.CHARGE:
+            return Charge(fact.at, fact.fact_id, fact.invoice_id, None, funding)
+        case _:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
 class Reversed:
     """Money went back. `payable_again`: the gateway takes a new charge for the same invoice."""
 
@@ -279,6 +303,13 @@ class SubscriptionSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """The merchant wants this customer's open cases to follow a newer policy, which their book has."""
+
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """The case's timer went off and is gone."""
 
@@ -295,5 +326,6 @@ Fact = (
     | FinalActionSettled
     | InvoiceSeen
     | SubscriptionSeen
+    | PolicyChanged
     | TimerFired
 )

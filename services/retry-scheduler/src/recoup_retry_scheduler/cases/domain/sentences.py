@@ -24,6 +24,11 @@ def planned(case: Case, number: int, at: datetime) -> str:
     return f"{declined(case.verdict)}; try {number} of {case.policy.steps} is due on {on(at)}."
 
 
+def chosen(case: Case, number: int, because: str) -> str:
+    """Say when the next try is and why then, in mode smart."""
+    return f"{declined(case.verdict)}; try {number} of {case.policy.steps}: {because}."
+
+
 WAITING: Final[Mapping[WaitingFor, str]] = {
     WaitingFor.CARD: "no try helps before the customer gives another card",
     WaitingFor.CUSTOMER: "the customer has to authenticate the payment",
@@ -51,6 +56,16 @@ def forbidden(case: Case) -> str:
 def trying_step(case: Case, number: int) -> str:
     """Say that a step of the ladder is due."""
     return f"Try {number} of {case.policy.steps} is due."
+
+
+def trying_chosen(case: Case, number: int, because: str) -> str:
+    """Say that a chosen try is due, and why it was chosen."""
+    return f"Try {number} of {case.policy.steps} is due: {because}."
+
+
+def not_worth_it(case: Case) -> str:
+    """Say that no further try of this card is worth what it costs."""
+    return f"No further try of this card is worth its cost; another card can pay until {on(case.resolve_by)}."
 
 
 NEW_CARD: Final = "The customer has a new card: it is tried at once."
