@@ -13,7 +13,8 @@ from recoup_retry_scheduler.cases import mind
 from recoup_retry_scheduler.cases.domain.case import Policy
 from recoup_retry_scheduler.cases.domain.choosing import Choose, Sight
 from recoup_retry_scheduler.cases.domain.facts import Card, Charge
-from recoup_retry_scheduler.rules.verdict import Allowed
+from recoup_retry_scheduler.rules import codes, verdict as rules
+from recoup_retry_scheduler.rules.verdict import Last
 from recoup_retry_scheduler.smart.paydays import CYCLES
 
 from .scheduler_life import T0, Life, days, hours, minutes
@@ -57,13 +58,18 @@ def test_retries_that_pass_are_the_customer_s_own_doing() -> None:
 
 
 def test_a_choice_is_allowed_and_says_why_in_the_merchant_s_time(choose: Choose) -> None:
-    allowed = Allowed(T0 + hours(10), T0 + days(14), hours(10), "")
-    chosen = choose(sight(zone="America/New_York"), allowed)
+    declined = Last(T0, codes.read("stripe", "visa", Life().failed().verdict))
+    policy = rules.Policy(max_tries=3, window=days(14), min_gap=hours(10))
+    instants = rules.allowed(
+        rules.Payment(policy, "stripe", "visa", "US", T0, 0, 1, declined, None, ()), now=T0
+    )
+    assert isinstance(instants, rules.Allowed)
+    chosen = choose(sight(zone="America/New_York"), instants)
     assert chosen is not None
-    assert allowed.earliest <= chosen.at <= allowed.latest
+    assert instants.earliest <= chosen.at <= instants.latest
     assert " %" in chosen.reason
     assert chosen.reason.endswith(" (time of America/New_York)")
-    assert choose(sight(zone="America/New_York"), allowed) == chosen
+    assert choose(sight(zone="America/New_York"), instants) == chosen
 
 
 def test_a_case_goes_its_way_with_the_mind(choose: Choose) -> None:

@@ -3,37 +3,24 @@
 Loaded with the first case in mode smart: `serve` pays for numpy's 18 MiB no sooner. Its weights are the prior ones.
 """
 
-from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from recoup_declines import DeclineClass
 from recoup_retry_scheduler.cases.domain.choosing import Choice, Choose, Sight
 from recoup_retry_scheduler.mindful import asked
 from recoup_retry_scheduler.rules.verdict import Allowed
-from recoup_retry_scheduler.smart import mind as minds
+from recoup_retry_scheduler.smart import mind as minds, odds
+from recoup_retry_scheduler.smart.tables import Failing
 
 USUAL = 0.3
 """First retries pass for 22 to 35 %: what a customer's own retries are held against."""
 
 
-_ANYBODY = Sight(
-    declined=DeclineClass.INSUFFICIENT_FUNDS,
-    funding=None,
-    country=None,
-    zone="UTC",
-    first_at=datetime(2026, 1, 1, tzinfo=UTC),
-    last_at=datetime(2026, 1, 1, tzinfo=UTC),
-    number=1,
-    tries=1,
-    past=(),
-)
-
-
 def chooser() -> Choose:
     """Give the choice of a mind whose tables are ready: the first choice works them out, in a quarter of a second."""
-    choose = partial(_choose, minds.Mind())
-    choose(_ANYBODY, Allowed(_ANYBODY.last_at, _ANYBODY.last_at + timedelta(days=14), timedelta(0), ""))
-    return choose
+    mind, day = minds.Mind(), 24.0 * 365 * 56
+    anybody = Failing(odds.Kind.FUNDS, first_at=day, last_at=day, number=1, offset=0.0)
+    mind.choose(anybody, asked.newcomer(None), earliest=day, latest=day + 24 * 14, apart=0.0, tries=1)
+    return partial(_choose, mind)
 
 
 def _choose(mind: minds.Mind, sight: Sight, instants: Allowed) -> Choice | None:
