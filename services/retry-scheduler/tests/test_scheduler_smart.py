@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import permutations
 
 import pytest
 
@@ -25,6 +26,7 @@ from recoup_retry_scheduler.cases.domain.facts import Fact, PolicyChanged
 from recoup_retry_scheduler.rules.verdict import Allowed
 
 from .scheduler_life import OWNER, T0, Life, card, days, hours, minutes
+from .test_scheduler_permutations import STORIES, picture
 
 SMART = Policy(mode=RecoveryMode.SMART)
 
@@ -275,6 +277,18 @@ def test_a_closed_case_and_one_that_is_ending_follow_no_policy(life: Life) -> No
 
 
 # --- any order ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_every_order_and_any_repetition_gives_the_same_case(story: str) -> None:
+    facts = STORIES[story](Life(policy=SMART))
+    pictures = []
+    for order in permutations([*facts, facts[0]]):
+        life = Life(policy=SMART)
+        for fact in order:
+            life.tell(fact)
+        pictures.append(picture(life))
+    assert pictures[1:] == pictures[:-1]
 
 
 @pytest.mark.parametrize("turn", range(3))
