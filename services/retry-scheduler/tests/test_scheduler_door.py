@@ -1,6 +1,7 @@
 """The rules' door in the service: networks, schemes and codes hold whatever the schedule says."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -62,6 +63,14 @@ def test_mastercard_s_update_first_is_cured_by_another_expiry(life: Life) -> Non
     life.go(hours(1))
     life.tell(life.gave(card("mc", brand="mastercard", year=2031)))
     assert life.asked().asked.card == card("mc", brand="mastercard", year=2031)
+
+
+def test_a_wallet_s_card_is_counted_by_its_network(life: Life) -> None:
+    wallet = replace(card("link", brand="visa"), kind="link")
+    for number in range(15):
+        life.tell(life.failed(invoice=None, card=wallet, after=days(-24) + hours(number)))
+    life.tell(life.failed(card=wallet))
+    assert life.case().next_try_at == T0 + days(6) + hours(1)
 
 
 def test_an_ach_debit_is_tried_again_twice_and_only_for_lack_of_funds(life: Life) -> None:

@@ -141,6 +141,15 @@ async def test_a_later_policy_for_new_cases_does_not_hide_one_for_open_cases(mer
     assert await planned(merchant) == T0 + timedelta(days=5)
 
 
+async def test_the_mind_chooses_also_where_mode_smart_is_for_open_cases_alone(merchant: Merchant) -> None:
+    await merchant.deliver(merchant.failed())
+    await merchant.set("recovery", RecoverySetting(mode=SMART, applies_to=AppliesTo.OPEN))
+    await merchant.set("recovery", RecoverySetting(schedule_days=(5,)))
+    while await loop.spread_policies(merchant.database):
+        pass
+    assert " %" in (await merchant.said(m.RecoveryChanged))[-1].reason
+
+
 async def test_a_lower_version_of_a_merchant_s_zone_changes_nothing(scheduler: Database) -> None:
     merchant = await smart(scheduler)
     older = m.SettingsChanged(

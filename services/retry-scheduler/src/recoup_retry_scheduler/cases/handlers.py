@@ -4,7 +4,7 @@ Each reads its messages as facts, and one fold over the books of the customers c
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TypeVar
@@ -20,6 +20,7 @@ from recoup_retry_scheduler.cases import metrics, store, translate
 from recoup_retry_scheduler.cases.announce import events_of
 from recoup_retry_scheduler.cases.domain.book import Books
 from recoup_retry_scheduler.cases.domain.choosing import Choose, evenly
+from recoup_retry_scheduler.cases.domain.decisions import Decisions
 from recoup_retry_scheduler.cases.domain.facts import Fact, PolicyChanged, Reversed, TimerFired
 from recoup_retry_scheduler.cases.domain.fold import fold
 from recoup_retry_scheduler.cases.domain.settle import Now
@@ -33,17 +34,21 @@ async def decide(facts: Sequence[Fact], tx: Tx) -> None:
         return
     books = await store.load(tx, facts)
     now = {owner.merchant_id: Now(tx.now(owner.merchant_id), tx.real_now) for owner in books}
-    decisions = fold(books, facts, now, await _chooser(books))
+    decisions = await _folded(books, facts, now)
     await store.save(tx, books, decisions)
     await tx.emit(events_of(decisions.announcements, now))
     metrics.count(decisions)
 
 
-async def _chooser(books: Books) -> Choose:
-    """Give the mind where it may be asked; it is loaded with the first merchant who wants it, in half a second."""
-    if not any(book.smart for book in books.values()):
-        return evenly
-    return _mind() if _mind.cache_info().currsize else await asyncio.to_thread(_mind)
+async def _folded(books: Books, facts: Sequence[Fact], now: Mapping[str, Now]) -> Decisions:
+    """Fold; where the mind may be asked, beside the event loop: 500 choices take half a second, and others go on."""
+    if any(book.smart for book in books.values()):
+        return await asyncio.to_thread(_with_the_mind, books, facts, now)
+    return fold(books, facts, now, evenly)
+
+
+def _with_the_mind(books: Books, facts: Sequence[Fact], now: Mapping[str, Now]) -> Decisions:
+    return fold(books, facts, now, _mind())
 
 
 @cache

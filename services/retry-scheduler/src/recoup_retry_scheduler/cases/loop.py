@@ -19,7 +19,7 @@ KEPT = timedelta(days=97)
 PAST_KEPT = timedelta(days=400)
 """How long the mind learns from a charge: whoever is paid once a month shows it in a year."""
 
-CUSTOMERS_AT_ONCE = 200
+CUSTOMERS_AT_ONCE = 50
 """Customers whose open cases follow a new policy in one transaction: others get their turn between."""
 
 

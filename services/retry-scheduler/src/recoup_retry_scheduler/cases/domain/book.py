@@ -236,8 +236,11 @@ class Book:
 
     @property
     def smart(self) -> bool:
-        """Whether a choice may be asked for: the customer's charges are worth knowing."""
-        return self.policy.smart or any(case.policy.smart and not case.closed for case in self.cases.values())
+        """Whether a choice may be asked for: by a case, one that is opened, or one that follows a newer policy."""
+        policies = [self.policy, *(case.policy for case in self.cases.values())]
+        if self.open_policy is not None and self.cases:
+            policies.append(self.open_policy)
+        return any(policy.smart for policy in policies)
 
     def charges(self) -> tuple[Charge, ...]:
         """Give the customer's newest charges, oldest first, each once."""

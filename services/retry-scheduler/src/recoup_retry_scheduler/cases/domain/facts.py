@@ -20,6 +20,7 @@ from recoup_events.values import (
     SettledBy,
     SubscriptionStatus,
 )
+from recoup_retry_scheduler.rules.schemes import scheme_of
 
 
 class Owner(NamedTuple):
@@ -46,7 +47,7 @@ class Card:
     @property
     def scheme(self) -> str | None:
         """Its brand, or of a bank mandate its kind, as rules know them."""
-        return self.brand if self.kind == "card" else self.kind
+        return self.kind if scheme_of("", self.kind) else self.brand
 
     @property
     def mark(self) -> str:
