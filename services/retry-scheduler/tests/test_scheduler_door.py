@@ -128,6 +128,17 @@ def test_notice_is_given_once_and_then_the_debit_is_made(life: Life, kind: str, 
     assert abs(due - T0 - notice) < days(1)
 
 
+def test_a_mandate_that_is_new_is_debited_after_its_notice_also_where_its_timer_is_late(life: Life) -> None:
+    life.tell(life.failed("expired_card"))
+    life.go(hours(1))
+    life.tell(life.gave(mandate("upi")))
+    assert (life.tries(), life.case().next_try_at) == ([], T0 + hours(25))
+    assert "told of this debit ahead" in life.case().reason
+    life.now = T0 + hours(26)
+    life.go(hours(27))
+    assert [said.asked.asked_at for said in life.tries()] == [T0 + hours(26)]
+
+
 def test_a_debit_that_is_planned_for_another_instant_needs_notice_anew(life: Life) -> None:
     life.tell(life.failed(card=mandate("upi")))
     life.go(hours(20))

@@ -29,16 +29,16 @@ def with_new_card(case: Case, book: Book, card: Card, now: datetime) -> Payment:
     return _payment(case, book, card, Policy(1, _window(case, now), NONE), 0)
 
 
-def instants(case: Case, payment: Payment, wanted: datetime, now: datetime) -> Allowed | Forbidden:
+def instants(case: Case, payment: Payment, wanted: datetime | None, now: datetime) -> Allowed | Forbidden:
     """Ask the rules. A plan that stands is asked for as of when it was made: its notice was given then.
 
     Args:
-        wanted: when the case would be tried if no rule put it off.
+        wanted: when the case would be tried if no rule put it off; None: at once.
     """
     plan = case.standing
     if plan is not None:
         then = allowed(payment, plan.since)
-        if isinstance(then, Allowed) and max(wanted, then.earliest) == plan.at:
+        if isinstance(then, Allowed) and plan.at == max(wanted or then.earliest, then.earliest):
             return then
     return allowed(payment, now)
 

@@ -21,7 +21,7 @@ class Sight:
     """A case as whoever chooses sees it.
 
     Attributes:
-        declined: the class of the last decline on the card that would be charged.
+        declined: the class of the last decline on the card that would be charged; None where it was not tried yet.
         funding: of that card; `country`: of its issuer.
         zone: the merchant's, an IANA name.
         first_at: what the window counts from.
@@ -31,7 +31,7 @@ class Sight:
         past: the customer's charges, oldest first, this case's among them.
     """
 
-    declined: DeclineClass
+    declined: DeclineClass | None
     funding: str | None
     country: str | None
     zone: str
@@ -62,9 +62,7 @@ Choose = Callable[[Sight, Allowed], Choice | None]
 def sight(case: Case, book: Book, card: Card | None, payment: Payment) -> Sight:
     """Look at a case."""
     return Sight(
-        declined=case.verdict.decline_class
-        if payment.last is None
-        else payment.last.said.decline.decline_class,
+        declined=None if payment.last is None else payment.last.said.decline.decline_class,
         funding=card.funding if card else None,
         country=card.country if card else None,
         zone=book.zone,

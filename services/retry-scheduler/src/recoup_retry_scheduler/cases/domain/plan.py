@@ -119,11 +119,10 @@ def _action(case: Case, book: Book, card: Card | None) -> DefaultAction:
 
 
 def _new_card(case: Case, book: Book, card: Card, now: datetime) -> Plan:
-    wanted = max(now, case.not_before or now)
-    verdict = asking.instants(case, asking.with_new_card(case, book, card, now), wanted, now)
+    verdict = asking.instants(case, asking.with_new_card(case, book, card, now), case.not_before, now)
     if isinstance(verdict, Forbidden):
         return _refused(verdict)
-    at = max(wanted, verdict.earliest)
+    at = max(now, verdict.earliest, case.not_before or now)
     if at > now:
         return _later(case, at, sentences.new_card_later(at, verdict.because))
     if book.is_settling_a_new_card():
