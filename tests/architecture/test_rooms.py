@@ -12,7 +12,7 @@ ITS_OWN = {
         "formats", "links", "liquid", "mail", "samples", "twins", "variables", "words",
     },
     "recoup_notifier.correspondence": {"known"},
-    "recoup_retry_scheduler.cases": {"announce", "translate"},
+    "recoup_retry_scheduler.cases": {"announce", "mind", "translate"},
 }  # fmt: skip
 """Modules beyond the house's names, by room. Rooms without a store (gateways, channels, clients, rules) are free."""
 

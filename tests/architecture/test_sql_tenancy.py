@@ -26,7 +26,10 @@ WITHOUT_ROW_SECURITY = {
     },
     "notifier": {"mail_queue": "the sender learns from it whose rows to look at: ids only"},
     "portal-api": {"merchants": "ids alone, so that republish and gauges know whom to look at"},
-    "retry-scheduler": {"merchants": "ids alone, so that gauges and pruning know whom to look at"},
+    "retry-scheduler": {
+        "merchants": "ids alone, so that gauges and pruning know whom to look at",
+        "policy_spreads": "whose open cases have yet to follow a policy: ids only, a loop looks over all",
+    },
 }
 HTTP_MAY = {
     "clocks": {"SELECT"},

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from recoup_events.values import (
     AttemptState,
@@ -21,12 +21,16 @@ from recoup_events.values import (
     CaseState,
     FinalActionOutcome,
     InvoiceStatus,
+    RecoveryMode,
     ReversalKind,
     SubscriptionStatus,
     TryKind,
 )
+from recoup_retry_scheduler.cases.domain.case import Policy
+from recoup_retry_scheduler.cases.domain.choosing import Choice, Sight
 from recoup_retry_scheduler.cases.domain.decisions import TryAsked
 from recoup_retry_scheduler.cases.domain.facts import Card, Fact
+from recoup_retry_scheduler.rules.verdict import Allowed
 
 OWED = 1000
 INVOICES = ("in_1", "in_2", "in_3")
@@ -55,6 +59,14 @@ WHAT = st.sampled_from(
 )
 
 
+def any_instant(sight: Sight, instants: Allowed) -> Choice | None:
+    """Choose as the sight's mark says: as good as drawn, and the same for the same sight."""
+    draw = int(sight.mark, 16) % 11
+    if not draw:
+        return None
+    return Choice(instants.earliest + (instants.latest - instants.earliest) * (draw - 1) / 9, "drawn")
+
+
 class CasesMachine(RuleBasedStateMachine):
     """One customer with up to three invoices."""
 
@@ -68,6 +80,15 @@ class CasesMachine(RuleBasedStateMachine):
         self.gone: set[str] = set()
         self.numbers = 0
         self.versions = 0
+
+    @initialize(smart=st.booleans(), tries=st.integers(0, 4), gap=st.sampled_from((0, 1, 10, 100)))
+    def begins(self, smart: bool, tries: int, gap: int) -> None:  # noqa: FBT001  # drawn
+        """The merchant chose a mode; in mode smart any instant that is allowed may be chosen, or none."""
+        if smart:
+            self.life.policy = self.life.book.policy = Policy(
+                mode=RecoveryMode.SMART, max_tries=tries, min_gap=timedelta(hours=gap)
+            )
+            self.life.choose = any_instant
 
     @rule(
         what=WHAT,
@@ -194,6 +215,7 @@ class CasesMachine(RuleBasedStateMachine):
         for case in self.life.book.cases.values():
             invoice = case.bill.invoice_id
             assert case.closed == (case.wake is None), "an open case has a timer, a closed one none"
+            assert 0 <= case.position <= case.policy.steps, "no more steps than the policy has"
             if self.net[invoice] >= OWED:
                 assert case.state is CaseState.RECOVERED, f"{invoice} is paid and {case.state}"
             elif case.state is CaseState.RECOVERED:

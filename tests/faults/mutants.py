@@ -308,6 +308,20 @@ MUTANTS = (
         SCHEDULER_TESTS,
     ),
     Mutant(
+        "a step waits for what a network or scheme asks for",
+        f"{SCHEDULER}/cases/domain/plan.py",
+        "    if verdict.earliest > max(step.at, now):\n",
+        "    if verdict.earliest is None:\n",
+        SCHEDULER_TESTS,
+    ),
+    Mutant(
+        "whoever chooses, the rules have the last word",
+        f"{SCHEDULER}/cases/domain/plan.py",
+        "    at = min(max(choice.at, earliest), verdict.latest)",
+        "    at = choice.at",
+        SCHEDULER_TESTS,
+    ),
+    Mutant(
         "POST-only: a GET leaves a sign-in link good",
         f"{PORTAL}/customer/routes/sign_in.py",
         "good = await store.sign_in_token_is_good(tx, face.merchant_id, token)",

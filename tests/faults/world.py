@@ -12,6 +12,7 @@ from practice_gateway.account import Account
 from practice_gateway.events import Event
 from practice_gateway.webhooks import signature
 from recoup_events.settings import MerchantSetting, RecoverySetting
+from recoup_events.values import RecoveryMode
 from recoup_gateway_adapter.accounts import store as accounts
 from recoup_gateway_adapter.accounts.domain import AccountRef, NewAccount
 from recoup_gateway_adapter.accounts.sealing import Vault
@@ -37,6 +38,12 @@ GOES_ROUND = 6
 """From a webhook to what a charge came to."""
 
 MOST_STEPS = 3000
+POLICIES = (
+    RecoverySetting(schedule_days=(1, 2), window_days=3),
+    RecoverySetting(mode=RecoveryMode.SMART, max_tries=2, min_gap_hours=12, window_days=3),
+)
+"""Every other world leaves the choice of instants to the mind."""
+
 CLOSED = ("recovered", "ended", "reversed")
 DUE = {
     SCHEDULER: "SELECT min(due_at) AS timers FROM public.timers",
@@ -114,8 +121,7 @@ class World:
         portal, adapter = self.services.databases[PORTAL], self.services.databases[ADAPTER]
         async with portal.transaction(()) as tx:
             await policy.create_merchant(tx, "sim", self.merchant_id, MerchantSetting(name="World"))
-            recovery = RecoverySetting(schedule_days=(1, 2), window_days=3)
-            await policy.change(tx, "sim", self.merchant_id, "recovery", recovery)
+            await policy.change(tx, "sim", self.merchant_id, "recovery", POLICIES[self.seed % 2])
         new = NewAccount(
             account_id=self.account.id, merchant_id=self.merchant_id, gateway="stripe", name="World", livemode=False,
             base_url=URL, api_version=None, collection_paused=False, api_key=self.account.api_key,

@@ -11,8 +11,20 @@ from recoup_events.settings import ClockSetting, MailSetting, MerchantSetting, R
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"schedule_days": [3, 1]}, "later than the one before"),
-        ({"schedule_days": [1, 20], "window_days": 14}, "beyond window_days, 14"),
+        ({"schedule_days": [3, 1]}, "later than the one before it; the nearest is 1, 3"),
+        (
+            {"schedule_days": [1, 20], "window_days": 14},
+            "beyond window_days, 14; the nearest is day 14, or a window of 20",
+        ),
+        ({"max_tries": 16}, "networks allow 15 tries of a card in 30 days; the nearest is 15"),
+        ({"max_tries": -1}, "greater than or equal to 0"),
+        ({"mode": "smart", "min_gap_hours": 400}, "longer than window_days, 14.*the nearest is 336"),
+        (
+            {"mode": "smart", "max_tries": 15, "min_gap_hours": 48},
+            "15 tries, each 48 hours .* window_days, 14; the nearest is 7",
+        ),
+        ({"mode": "clever"}, "one of custom, smart"),
+        ({"applies_to": "some"}, "one of new, open"),
         ({"schedule_days": [0]}, "greater than 0"),
         ({"window_days": 61}, "less than or equal to 60"),
         ({"final_action": "explode"}, "cancel, mark_unpaid, nothing"),
@@ -27,6 +39,23 @@ def test_a_bad_recovery_setting_is_refused_with_its_reason(given: dict[str, obje
 
 def test_the_default_schedule_is_1_3_7_days_within_14() -> None:
     assert RecoverySetting() == RecoverySetting(schedule_days=(1, 3, 7), window_days=14)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"mode": "smart", "window_days": 5, "schedule_days": [1, 3, 7]},
+        {"mode": "custom", "window_days": 7, "min_gap_hours": 200, "max_tries": 15},
+        {"mode": "smart", "max_tries": 7, "min_gap_hours": 48},
+        {"mode": "smart", "max_tries": 0, "min_gap_hours": 0},
+    ],
+)
+def test_only_what_the_mode_uses_can_contradict_itself(given: dict[str, object]) -> None:
+    assert RecoverySetting.model_validate(given).model_dump(mode="json").items() >= given.items()
+
+
+def test_whoever_chooses_nothing_keeps_steps_of_their_own_for_cases_to_come() -> None:
+    assert (RecoverySetting().mode, RecoverySetting().applies_to) == ("custom", "new")
 
 
 def test_a_clock_shows_its_origin_and_then_runs_at_its_rate() -> None:

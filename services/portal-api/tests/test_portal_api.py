@@ -105,6 +105,9 @@ async def test_a_default_reads_as_version_0_and_a_change_counts_up_and_is_announ
         ("recovery", {"schedule_days": [3, 1]}, "schedule_days", {}),
         ("recovery", {"schedule_days": [20]}, "schedule_days", {}),
         ("recovery", {"window": 3}, "window", {}),
+        ("recovery", {"max_tries": 16}, "max_tries", {}),
+        ("recovery", {"mode": "smart", "max_tries": 15, "min_gap_hours": 48}, "max_tries", {}),
+        ("recovery", {"mode": "smart", "min_gap_hours": 337}, "min_gap_hours", {}),
         ("merchant", {"name": "x", "timezone": "Mars/Olympus"}, "timezone", {}),
         ("mail", {"sender_address": "nobody"}, "sender_address", None),
         ("stop", {"everything": "perhaps"}, "everything", {}),
@@ -121,6 +124,19 @@ async def test_a_setting_out_of_bounds_is_refused_with_its_field_and_bounds(
     assert problem["field"] == field
     assert bounds is None or problem["bounds"] == bounds
     assert [e.setting for e in await announced(house, merchant.merchant_id)] == ["merchant"]
+
+
+async def test_a_policy_that_contradicts_itself_is_refused_with_the_nearest_that_does_not(
+    house: House,
+) -> None:
+    merchant = await house.merchant()
+    body = {"mode": "smart", "max_tries": 15, "min_gap_hours": 48}
+    _, answer = await house.ask("PUT", "/v1/settings/recovery", merchant, json=body)
+    assert answer["error"]["message"] == (
+        "max_tries: 15 tries, each 48 hours after the one before, do not fit into window_days, 14; the nearest is 7"
+    )
+    status, _ = await house.ask("PUT", "/v1/settings/recovery", merchant, json={**body, "max_tries": 7})
+    assert status == 200
 
 
 async def test_a_merchant_an_account_and_a_key_are_called_by_one_line(house: House) -> None:

@@ -158,9 +158,9 @@ class Merchant:
         async with self.database.transaction([self.merchant_id]) as tx:
             await handlers.settings_changed([event], tx)
 
-    async def start(self, **recovery: Any) -> "Merchant":
+    async def start(self, zone: str = "UTC", **recovery: Any) -> "Merchant":
         """Let the merchant's settings arrive."""
-        await self.set("merchant", MerchantSetting(name="A merchant", sandbox=True))
+        await self.set("merchant", MerchantSetting(name="A merchant", sandbox=True, timezone=zone))
         await self._set_clock(self.now)
         if recovery:
             await self.set("recovery", RecoverySetting(**recovery))

@@ -21,6 +21,7 @@ from recoup_events.values import (
 from recoup_retry_scheduler.cases.domain import facts as f
 from recoup_retry_scheduler.cases.domain.book import Book
 from recoup_retry_scheduler.cases.domain.case import Case, Policy
+from recoup_retry_scheduler.cases.domain.choosing import Choose, evenly
 from recoup_retry_scheduler.cases.domain.decisions import Announcement, Changed, FinalAsked, TryAsked
 from recoup_retry_scheduler.cases.domain.fold import fold
 from recoup_retry_scheduler.cases.domain.settle import Now
@@ -44,9 +45,28 @@ def minutes(number: float) -> timedelta:
     return timedelta(minutes=number)
 
 
-def card(name: str = "old", *, brand: str = "visa", year: int = 2027, number: str | None = None) -> f.Card:
+def card(
+    name: str = "old",
+    *,
+    brand: str = "visa",
+    year: int = 2027,
+    number: str | None = None,
+    country: str | None = None,
+) -> f.Card:
     """A card; `number` names what makes two of them the same."""
-    return f.Card(f"pm_{name}", brand=brand, fingerprint=f"fp_{number or name}", exp_month=3, exp_year=year)
+    return f.Card(
+        f"pm_{name}",
+        brand=brand,
+        country=country,
+        fingerprint=f"fp_{number or name}",
+        exp_month=3,
+        exp_year=year,
+    )
+
+
+def mandate(kind: str, country: str | None = None) -> f.Card:
+    """A mandate of a bank scheme."""
+    return f.Card("pm_mandate", kind=kind, country=country, fingerprint="fp_mandate")
 
 
 OLD, NEW = card("old"), card("new")
@@ -58,6 +78,7 @@ class Life:
 
     policy: Policy = field(default_factory=Policy)
     now: datetime = T0
+    choose: Choose = evenly
     book: Book = field(init=False)
     said: list[Announcement] = field(default_factory=list)
     _numbers: Any = field(default_factory=lambda: count(1))
@@ -78,6 +99,7 @@ class Life:
         try_id: UUID | None = None,
         opens: bool = True,
         owed: int = 1000,
+        network_code: str | None = None,
         network_advice: str | None = None,
         authenticate: bool = False,
     ) -> f.Failed:
@@ -87,7 +109,7 @@ class Life:
             code,
             None,
             card.brand if card else None,
-            None,
+            network_code,
             network_advice,
             requires_authentication=authenticate,
         )
@@ -204,7 +226,7 @@ class Life:
     def tell(self, *told: f.Fact) -> list[Announcement]:
         """Fold facts as one batch, hold what was decided to the rules, and give what was said."""
         before = dict(self.book.cases)
-        decisions = fold({OWNER: self.book}, told, {"m_1": Now(self.now, self.real)})
+        decisions = fold({OWNER: self.book}, told, {"m_1": Now(self.now, self.real)}, self.choose)
         for saved in decisions.cases:
             assert saved.case.closed == (saved.case.wake is None), (
                 "an open case has a timer, a closed one none"
@@ -237,6 +259,8 @@ class Life:
         self.book = Book(
             OWNER,
             policy=self.policy,
+            open_policy=old.open_policy,
+            zone=old.zone,
             held=old.held,
             cases=old.cases,
             wallet=old.wallet,
@@ -263,10 +287,16 @@ class Life:
         assert case.wake is not None
         return case.wake.at - (timedelta(days=100) if case.wake.real else timedelta(0))
 
-    def decline(self, code: str = "insufficient_funds", *, invoice: str = "in_1") -> list[Announcement]:
+    def decline(
+        self, code: str = "insufficient_funds", *, invoice: str = "in_1", network_code: str | None = None
+    ) -> list[Announcement]:
         """Let the outstanding try be declined, on the card that it pinned."""
-        asked = self.asked(invoice)
-        return self.tell(self.failed(code, invoice=invoice, card=asked.asked.card, try_id=asked.asked.try_id))
+        asked = self.asked(invoice).asked
+        return self.tell(
+            self.failed(
+                code, invoice=invoice, card=asked.card, try_id=asked.try_id, network_code=network_code
+            )
+        )
 
     # --- what can be seen ---------------------------------------------------------------------------------
 

@@ -135,6 +135,23 @@ async def test_a_case_that_rests_in_the_database_between_facts_goes_the_same_way
     ]
 
 
+async def test_what_an_earlier_release_kept_is_read_and_goes_on(merchant: Merchant) -> None:
+    """Its verdicts had the gateway's own code alone, and its cases said of a plan no more than its instant."""
+    await merchant.deliver(merchant.failed())
+    later = "- 'advice' - 'network_code' - 'network_advice'"
+    await merchant.rows(
+        f"UPDATE charges SET fact = jsonb_set(fact, '{{verdict}}', (fact -> 'verdict') {later}) RETURNING 1"  # noqa: S608  # a text of our own
+    )
+    await merchant.rows(
+        "UPDATE cases SET detail = jsonb_set(detail - 'planned', '{verdict}',"  # noqa: S608  # likewise
+        f" (detail -> 'verdict') {later}) RETURNING 1"
+    )
+    await merchant.go(days=1)
+    (asked,) = await merchant.said(m.RetryDue)
+    await merchant.deliver(merchant.failed("stolen_card", asked=asked))
+    assert (await merchant.said(m.RecoveryChanged))[-1].waiting_for == "card"
+
+
 async def test_a_batch_of_many_customers_is_decided_at_once(merchant: Merchant) -> None:
     failures = [
         merchant.failed(customer=f"cus_{n}", invoice=f"in_{n}", charge=f"ch_{n}", card=f"of_{n}")

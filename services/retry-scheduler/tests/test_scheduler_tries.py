@@ -152,7 +152,10 @@ def test_visa_s_limit_moves_the_try_until_its_window_frees(life: Life) -> None:
         life.tell(life.failed(invoice=None, card=visa, after=days(-24) + hours(number)))
     life.tell(life.failed(card=visa, owed=500))
     assert life.case().next_try_at == T0 + days(6) + hours(1)
-    assert "network allows" in life.case().reason
+    assert life.case().reason == (
+        "Try 1 of 3 is put off: Visa allows 15 tries in 30 days on this card; "
+        "the next one from 7 Mar 2026, 13:00 UTC."
+    )
 
 
 def test_mastercard_s_daily_limit_holds_also_for_a_new_card(life: Life) -> None:

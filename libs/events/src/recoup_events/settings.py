@@ -5,15 +5,19 @@ portal-api is their source of truth; a value out of bounds is refused there, wit
 
 from datetime import UTC, datetime
 from functools import cache
+from math import ceil
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from recoup_events.parts import Id, Instant, Text
-from recoup_events.values import FinalAction, Precedence
+from recoup_events.values import AppliesTo, FinalAction, Precedence, RecoveryMode
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+MOST_TRIES = 15
+"""Of a card, that the strictest network allows within 30 days: Visa, as acquirers still bill it."""
 
 
 @cache
@@ -66,38 +70,83 @@ class ClockSetting(Setting):
         return self.origin_merchant + (real - self.origin_real) * self.rate
 
 
+def _within_networks_limits(tries: int) -> int:
+    if tries > MOST_TRIES:
+        msg = f"networks allow {MOST_TRIES} tries of a card in 30 days; the nearest is {MOST_TRIES}"
+        raise ValueError(msg)
+    return tries
+
+
 class RecoverySetting(Setting):
     """When to try again, when to stop, and what then.
 
-    `schedule_days`: days after the failure, each later than the one before. `window_days`: from the first failure
-    to the deadline; the deadline is at least a day after the last step.
+    In mode `custom` tries are made on `schedule_days`: days after the failure, each later than the one before; the
+    deadline is at least a day after the last. In mode `smart` Recoup chooses when: at most `max_tries` times after the
+    first failure, and `min_gap_hours` after the last decline at the soonest (an hour after a technical failure).
+    `window_days`: from the first failure to the deadline. `applies_to`: whether open cases follow this setting too, or
+    keep the one that they were opened under.
     """
 
+    mode: RecoveryMode = RecoveryMode.CUSTOM
     schedule_days: Annotated[
-        tuple[Annotated[float, Field(gt=0, le=60)], ...], Field(min_length=0, max_length=15)
+        tuple[Annotated[float, Field(gt=0, le=60)], ...], Field(min_length=0, max_length=MOST_TRIES)
     ] = (1, 3, 7)
+    max_tries: Annotated[
+        int,
+        Field(ge=0, json_schema_extra={"maximum": MOST_TRIES}),
+        AfterValidator(_within_networks_limits),
+    ] = 3
+    min_gap_hours: Annotated[float, Field(ge=0, le=24 * 60)] = 10
     window_days: Annotated[int, Field(ge=1, le=60)] = 14
     final_action: FinalAction = FinalAction.CANCEL
     precedence: Precedence = Precedence.PLATFORM_MANAGEMENT
+    applies_to: AppliesTo = AppliesTo.NEW
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if list(self.schedule_days) != sorted(set(self.schedule_days)):
-            msg = "schedule_days: each step must be later than the one before it"
+        """Refuse what contradicts itself in the mode chosen, with the nearest value that does not."""
+        match self.mode:
+            case RecoveryMode.CUSTOM:
+                self._steps_fit()
+            case RecoveryMode.SMART:
+                self._tries_fit()
+            case RecoveryMode.UNKNOWN:
+                raise ValueError("mode: one of custom, smart")
+        if self.final_action is FinalAction.UNKNOWN:
+            raise ValueError("final_action: one of cancel, mark_unpaid, nothing")
+        if self.precedence is Precedence.UNKNOWN:
+            raise ValueError("precedence: one of platform_management, gateway_default")
+        if self.applies_to is AppliesTo.UNKNOWN:
+            raise ValueError("applies_to: one of new, open")
+        return self
+
+    def _steps_fit(self) -> None:
+        ordered = sorted(set(self.schedule_days))
+        if list(self.schedule_days) != ordered:
+            nearest = ", ".join(f"{day:g}" for day in ordered)
+            msg = f"schedule_days: each step must be later than the one before it; the nearest is {nearest}"
             raise ValueError(msg)
-        if self.schedule_days and self.schedule_days[-1] > self.window_days:
+        if ordered and ordered[-1] > self.window_days:
             msg = (
-                f"schedule_days: the last step, day {self.schedule_days[-1]:g}, "
-                f"lies beyond window_days, {self.window_days}"
+                f"schedule_days: the last step, day {ordered[-1]:g}, lies beyond window_days, "
+                f"{self.window_days}; the nearest is day {self.window_days}, or a window of {ceil(ordered[-1])}"
             )
             raise ValueError(msg)
-        if self.final_action is FinalAction.UNKNOWN:
-            msg = "final_action: one of cancel, mark_unpaid, nothing"
+
+    def _tries_fit(self) -> None:
+        window = 24 * self.window_days
+        if self.min_gap_hours > window:
+            msg = (
+                f"min_gap_hours: {self.min_gap_hours:g} is longer than window_days, {self.window_days}, "
+                f"so that no try is possible; the nearest is {window}"
+            )
             raise ValueError(msg)
-        if self.precedence is Precedence.UNKNOWN:
-            msg = "precedence: one of platform_management, gateway_default"
+        if self.max_tries * self.min_gap_hours > window:
+            msg = (
+                f"max_tries: {self.max_tries} tries, each {self.min_gap_hours:g} hours after the one before, do not "
+                f"fit into window_days, {self.window_days}; the nearest is {int(window / self.min_gap_hours)}"
+            )
             raise ValueError(msg)
-        return self
 
 
 class MessageSetting(Setting):

@@ -241,6 +241,22 @@ class Precedence(OpenEnum):
     UNKNOWN = "unknown"
 
 
+class RecoveryMode(OpenEnum):
+    """How the instants of tries are chosen: `custom` is the merchant's own steps, `smart` the mind's choice."""
+
+    CUSTOM = "custom"
+    SMART = "smart"
+    UNKNOWN = "unknown"
+
+
+class AppliesTo(OpenEnum):
+    """Which cases follow a new recovery setting: those that are opened from now on, or open ones too."""
+
+    NEW = "new"
+    OPEN = "open"
+    UNKNOWN = "unknown"
+
+
 class Channel(OpenEnum):
     """How a message travelled."""
 

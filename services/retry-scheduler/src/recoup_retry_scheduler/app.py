@@ -23,10 +23,13 @@ async def serve(config: Config) -> None:
     )
     gauges = Loop("case-gauges", partial(loop.measure, database), every=timedelta(seconds=15))
     forgetting = Loop("fact-forgetting", partial(loop.forget, database), every=timedelta(minutes=10))
+    spreading = Loop(
+        "policy-spreading", partial(loop.spread_policies, database), every=timedelta(milliseconds=250)
+    )
     await run_service(
         SERVICE,
         config,
         database,
         subscriptions=SUBSCRIPTIONS,
-        parts=[dispatcher, gauges, forgetting],
+        parts=[dispatcher, gauges, forgetting, spreading],
     )

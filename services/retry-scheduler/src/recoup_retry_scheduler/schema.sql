@@ -71,6 +71,20 @@ CREATE TABLE charges (
 
 ALTER TABLE ONLY charges FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE customer_charges (
+    merchant_id text NOT NULL,
+    account_id text NOT NULL,
+    customer_id text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    fact_id uuid NOT NULL,
+    invoice_id text,
+    declined text,
+    funding text,
+    known_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY customer_charges FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE invoices (
     merchant_id text NOT NULL,
     account_id text NOT NULL,
@@ -88,10 +102,17 @@ CREATE TABLE merchants (
 CREATE TABLE policies (
     merchant_id text NOT NULL,
     version bigint NOT NULL,
-    policy jsonb NOT NULL
+    policy jsonb NOT NULL,
+    open_version bigint,
+    open_policy jsonb
 );
 
 ALTER TABLE ONLY policies FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE policy_spreads (
+    merchant_id text NOT NULL,
+    after_customer_id text NOT NULL
+);
 
 CREATE TABLE reversals (
     merchant_id text NOT NULL,
@@ -114,6 +135,14 @@ CREATE TABLE subscriptions (
 
 ALTER TABLE ONLY subscriptions FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE zones (
+    merchant_id text NOT NULL,
+    version bigint NOT NULL,
+    zone text NOT NULL
+);
+
+ALTER TABLE ONLY zones FORCE ROW LEVEL SECURITY;
+
 ALTER TABLE ONLY cards
     ADD CONSTRAINT cards_pkey PRIMARY KEY (merchant_id, customer_id, account_id, instrument_id, fingerprint, expiry);
 
@@ -122,6 +151,9 @@ ALTER TABLE ONLY cases
 
 ALTER TABLE ONLY charges
     ADD CONSTRAINT charges_pkey PRIMARY KEY (merchant_id, fact_id);
+
+ALTER TABLE ONLY customer_charges
+    ADD CONSTRAINT customer_charges_pkey PRIMARY KEY (merchant_id, account_id, customer_id, at, fact_id);
 
 ALTER TABLE ONLY invoices
     ADD CONSTRAINT invoices_pkey PRIMARY KEY (merchant_id, account_id, invoice_id);
@@ -132,11 +164,17 @@ ALTER TABLE ONLY merchants
 ALTER TABLE ONLY policies
     ADD CONSTRAINT policies_pkey PRIMARY KEY (merchant_id);
 
+ALTER TABLE ONLY policy_spreads
+    ADD CONSTRAINT policy_spreads_pkey PRIMARY KEY (merchant_id);
+
 ALTER TABLE ONLY reversals
     ADD CONSTRAINT reversals_pkey PRIMARY KEY (merchant_id, fact_id);
 
 ALTER TABLE ONLY subscriptions
     ADD CONSTRAINT subscriptions_pkey PRIMARY KEY (merchant_id, account_id, subscription_id);
+
+ALTER TABLE ONLY zones
+    ADD CONSTRAINT zones_pkey PRIMARY KEY (merchant_id);
 
 CREATE UNIQUE INDEX cases_invoice ON cases USING btree (merchant_id, account_id, invoice_id);
 
@@ -150,6 +188,8 @@ CREATE INDEX charges_invoice ON charges USING btree (merchant_id, account_id, in
 
 CREATE INDEX charges_known_at ON charges USING brin (known_at);
 
+CREATE INDEX customer_charges_known_at ON customer_charges USING brin (known_at);
+
 CREATE INDEX invoices_known_at ON invoices USING brin (known_at);
 
 CREATE INDEX reversals_charge ON reversals USING btree (merchant_id, account_id, charge_id) WHERE (charge_id IS NOT NULL);
@@ -161,6 +201,8 @@ ALTER TABLE cards ENABLE ROW LEVEL SECURITY;
 ALTER TABLE cases ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE charges ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE customer_charges ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE invoices ENABLE ROW LEVEL SECURITY;
 
@@ -176,6 +218,8 @@ CREATE POLICY tenant ON cases USING ((merchant_id = ANY (( SELECT recoup_merchan
 
 CREATE POLICY tenant ON charges USING ((merchant_id = ANY (( SELECT recoup_merchants() AS recoup_merchants)::text[])));
 
+CREATE POLICY tenant ON customer_charges USING ((merchant_id = ANY (( SELECT recoup_merchants() AS recoup_merchants)::text[])));
+
 CREATE POLICY tenant ON invoices USING ((merchant_id = ANY (( SELECT recoup_merchants() AS recoup_merchants)::text[])));
 
 CREATE POLICY tenant ON policies USING ((merchant_id = ANY (( SELECT recoup_merchants() AS recoup_merchants)::text[])));
@@ -183,3 +227,7 @@ CREATE POLICY tenant ON policies USING ((merchant_id = ANY (( SELECT recoup_merc
 CREATE POLICY tenant ON reversals USING ((merchant_id = ANY (( SELECT recoup_merchants() AS recoup_merchants)::text[])));
 
 CREATE POLICY tenant ON subscriptions USING ((merchant_id = ANY (( SELECT recoup_merchants() AS recoup_merchants)::text[])));
+
+CREATE POLICY tenant ON zones USING ((merchant_id = ANY (( SELECT recoup_merchants() AS recoup_merchants)::text[])));
+
+ALTER TABLE zones ENABLE ROW LEVEL SECURITY;

@@ -112,7 +112,7 @@ async def get_recovery(who: Who, db: Db) -> Versioned[RecoverySetting]:
 
 @router.put("/settings/recovery", tags=["settings"])
 async def put_recovery(body: RecoverySetting, who: Who, db: Db) -> Versioned[RecoverySetting]:
-    """Change schedule, window, final action, precedence."""
+    """Change mode, steps or tries, window, final action, precedence; of open cases too where `applies_to` says so."""
     return await _write(db, who, "recovery", body)
 
 

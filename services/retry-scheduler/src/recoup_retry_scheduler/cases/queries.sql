@@ -21,7 +21,22 @@ JOIN cases USING (merchant_id, case_id)
 
 -- name: policies
 -- $1 text[]: merchants
-SELECT merchant_id, policy::text FROM policies WHERE merchant_id = ANY ($1::text[])
+SELECT merchant_id, policies.version, policy::text, open_version, open_policy::text, zone
+FROM unnest($1::text[]) AS wanted (merchant_id)
+LEFT JOIN policies USING (merchant_id)
+LEFT JOIN zones USING (merchant_id)
+
+-- name: customer_charges
+-- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: customers, in triples; $4 int: how many of each, the newest
+SELECT merchant_id, account_id, customer_id, newest.*
+FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (merchant_id, account_id, customer_id)
+CROSS JOIN LATERAL (
+    SELECT customer_charges.at, fact_id, invoice_id, declined, funding FROM customer_charges
+    WHERE customer_charges.merchant_id = wanted.merchant_id
+      AND customer_charges.account_id = wanted.account_id
+      AND customer_charges.customer_id = wanted.customer_id
+    ORDER BY customer_charges.at DESC, fact_id DESC LIMIT $4
+) AS newest
 
 -- name: charges
 -- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: invoices, in triples
@@ -82,6 +97,18 @@ SELECT merchant_id, fact_id, account_id, invoice_id, charge_id, outcome, at, dec
 FROM unnest(
     $1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::text[]
 ) AS new (merchant_id, fact_id, account_id, invoice_id, charge_id, outcome, at, declined_mark, fact)
+ON CONFLICT DO NOTHING
+
+-- name: add_customer_charges
+-- $1 text[]: merchants, $2 text[]: accounts, $3 text[]: customers, $4 timestamptz[]: when, $5 uuid[]: facts,
+-- $6 text[]: invoices, $7 text[]: classes of declines, $8 text[]: cards' funding
+INSERT INTO customer_charges (
+    merchant_id, account_id, customer_id, at, fact_id, invoice_id, declined, funding
+)
+SELECT merchant_id, account_id, customer_id, at, fact_id, invoice_id, declined, funding
+FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[], $8::text[]
+) AS new (merchant_id, account_id, customer_id, at, fact_id, invoice_id, declined, funding)
 ON CONFLICT DO NOTHING
 
 -- name: add_reversals
@@ -149,6 +176,7 @@ ON CONFLICT (merchant_id, case_id) DO UPDATE SET
     failed_at = excluded.failed_at,
     resolve_by = excluded.resolve_by,
     next_try_at = excluded.next_try_at,
+    steps = excluded.steps,
     position = excluded.position,
     tries = excluded.tries,
     tries_made = excluded.tries_made,
@@ -167,6 +195,50 @@ SELECT merchant_id, version, policy::jsonb
 FROM unnest($1::text[], $2::bigint[], $3::text[]) AS new (merchant_id, version, policy)
 ON CONFLICT (merchant_id) DO UPDATE SET version = excluded.version, policy = excluded.policy
 WHERE policies.version < excluded.version
+
+-- name: save_open_policies
+-- $1 text[]: merchants, $2 bigint[]: versions, $3 text[]: policies as JSON, of open cases too; each merchant has a
+-- policy by now, and a lower version changes nothing
+UPDATE policies SET open_version = new.version, open_policy = new.policy::jsonb
+FROM unnest($1::text[], $2::bigint[], $3::text[]) AS new (merchant_id, version, policy)
+WHERE policies.merchant_id = new.merchant_id AND coalesce(policies.open_version, 0) < new.version
+
+-- name: spread_policies
+-- $1 text[]: merchants whose open cases are to follow a policy, from the first customer on
+INSERT INTO policy_spreads (merchant_id, after_customer_id) SELECT unnest($1::text[]), ''
+ON CONFLICT (merchant_id) DO UPDATE SET after_customer_id = ''
+
+-- name: policy_spreads
+SELECT merchant_id FROM policy_spreads ORDER BY merchant_id
+
+-- name: claim_policy_spread
+-- $1 text: merchant
+SELECT after_customer_id FROM policy_spreads WHERE merchant_id = $1 FOR UPDATE SKIP LOCKED
+
+-- name: next_owners
+-- $1 text: merchant, $2 text: customers after this one, $3 int: at most so many
+SELECT DISTINCT account_id, customer_id FROM cases
+WHERE merchant_id = $1 AND customer_id IN (
+    SELECT DISTINCT customer_id FROM cases
+    WHERE merchant_id = $1 AND customer_id > $2 AND state IN ('scheduled', 'trying', 'waiting', 'ending')
+    ORDER BY customer_id LIMIT $3
+) AND state IN ('scheduled', 'trying', 'waiting', 'ending')
+
+-- name: go_on_spreading
+-- $1 text: merchant, $2 text: the customer up to whom cases follow the policy
+UPDATE policy_spreads SET after_customer_id = $2 WHERE merchant_id = $1
+
+-- name: end_spreading
+-- $1 text: merchant
+DELETE FROM policy_spreads WHERE merchant_id = $1
+
+-- name: save_zones
+-- $1 text[]: merchants, $2 bigint[]: versions, $3 text[]: IANA names; a lower version changes nothing
+INSERT INTO zones (merchant_id, version, zone)
+SELECT merchant_id, version, zone
+FROM unnest($1::text[], $2::bigint[], $3::text[]) AS new (merchant_id, version, zone)
+ON CONFLICT (merchant_id) DO UPDATE SET version = excluded.version, zone = excluded.zone
+WHERE zones.version < excluded.version
 
 -- name: know_merchants
 -- $1 text[]: merchants
@@ -212,4 +284,10 @@ DELETE FROM invoices WHERE ctid = ANY (ARRAY(
           AND cases.state IN ('scheduled', 'trying', 'waiting', 'ending')
     )
     LIMIT 5000
+))
+
+-- name: forget_customer_charges
+-- $1 interval: how long what the mind learns from is kept; at most 5,000 rows a call
+DELETE FROM customer_charges WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM customer_charges WHERE known_at < now() - $1::interval LIMIT 5000
 ))

@@ -5,6 +5,7 @@ JSON and the columns that SQL asks about. Callers hold the customers concerned.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 from typing import Any
@@ -15,12 +16,28 @@ from pydantic import TypeAdapter
 from recoup_chassis.postgres import Tx, columns
 from recoup_chassis.queries import load as load_queries
 from recoup_chassis.timers import NewTimer, arm, disarm
-from recoup_retry_scheduler.cases.domain.book import Book, Books, InvoiceFacts, SubscriptionFacts
+from recoup_declines import DeclineClass
+from recoup_retry_scheduler.cases.domain.book import (
+    MOST_CHARGES,
+    Book,
+    Books,
+    InvoiceFacts,
+    SubscriptionFacts,
+)
 from recoup_retry_scheduler.cases.domain.cards import Edition, Wallet
 from recoup_retry_scheduler.cases.domain.case import Case, Policy
 from recoup_retry_scheduler.cases.domain.concern import charge_named, invoices_named, subscription_named
 from recoup_retry_scheduler.cases.domain.decisions import Decisions
-from recoup_retry_scheduler.cases.domain.facts import CardChanged, Fact, Failed, Owner, Reversed, Succeeded
+from recoup_retry_scheduler.cases.domain.facts import (
+    CardChanged,
+    Charge,
+    Fact,
+    Failed,
+    Owner,
+    Reversed,
+    Succeeded,
+    charge_of,
+)
 from recoup_retry_scheduler.rules.limits import LONGEST_WINDOW
 
 sql = load_queries(__package__)
@@ -58,18 +75,18 @@ async def load(tx: Tx, facts: Sequence[Fact]) -> Books:
     owners = list(dict.fromkeys(fact.owner for fact in facts))
     customers = sorted({(owner.merchant_id, owner.customer_id) for owner in owners})
     held = await tx.held(customers)
-    policies = {
-        row["merchant_id"]: _POLICY.validate_json(row["policy"])
-        for row in await tx.fetch(sql.policies, sorted({owner.merchant_id for owner in owners}))
-    }
-    books: Books = {
-        owner: Book(
+    merchants = sorted({owner.merchant_id for owner in owners})
+    wishes = {row["merchant_id"]: row for row in await tx.fetch(sql.policies, merchants)}
+    books: Books = {}
+    for owner in owners:
+        row = wishes[owner.merchant_id]
+        books[owner] = Book(
             owner,
-            policy=policies.get(owner.merchant_id, Policy()),
+            policy=_policy(row["policy"], row["version"]) or Policy(),
+            open_policy=_policy(row["open_policy"], row["open_version"]),
+            zone=row["zone"] or "UTC",
             held=(owner.merchant_id, owner.customer_id) in held,
         )
-        for owner in owners
-    }
     invoices = {(*fact.owner[:2], name) for fact in facts for name in invoices_named(fact)}
     for row in await tx.fetch(sql.cases, *columns(customers, 2), *columns(sorted(invoices), 3)):
         case = _CASE.validate_json(row["detail"])
@@ -79,7 +96,12 @@ async def load(tx: Tx, facts: Sequence[Fact]) -> Books:
     await _load_money(tx, books, sorted(invoices), facts)
     await _load_around(tx, books, sorted(invoices), facts)
     await _load_declines(tx, books, facts)
+    await _load_past(tx, books)
     return books
+
+
+def _policy(text: str | None, version: int) -> Policy | None:
+    return None if text is None else replace(_POLICY.validate_json(text), version=version)
 
 
 async def _load_money(tx: Tx, books: Books, invoices: Sequence[Named], facts: Sequence[Fact]) -> None:
@@ -157,6 +179,18 @@ async def _load_declines(tx: Tx, books: Books, facts: Sequence[Fact]) -> None:
             book.declines[row["declined_mark"]][row["fact_id"]] = row["at"]
 
 
+async def _load_past(tx: Tx, books: Books) -> None:
+    """Load the newest charges of customers about whom the mind may be asked."""
+    smart = [owner for owner, book in books.items() if book.smart]
+    if not smart:
+        return
+    for row in await tx.fetch(sql.customer_charges, *columns(smart, 3), MOST_CHARGES):
+        merchant, account, customer, at, fact_id, invoice_id, declined, funding = row
+        books[Owner(merchant, account, customer)].past[fact_id] = Charge(
+            at, fact_id, invoice_id, DeclineClass(declined) if declined else None, funding
+        )
+
+
 async def save(tx: Tx, books: Books, decisions: Decisions) -> None:
     """Save what was learnt and decided, and set the timers."""
     await _save_facts(tx, books.values())
@@ -175,6 +209,7 @@ async def _save_facts(tx: Tx, books: Iterable[Book]) -> None:
     cards: list[tuple[Any, ...]] = []
     invoices: list[tuple[Any, ...]] = []
     subscriptions: list[tuple[Any, ...]] = []
+    past: list[tuple[Any, ...]] = []
     for book in books:
         merchant, account, customer = book.owner
         for fact in book.new:
@@ -182,6 +217,9 @@ async def _save_facts(tx: Tx, books: Iterable[Book]) -> None:
                 reversals.append(_reversal_row(fact))
             else:
                 charges.append(_charge_row(fact))
+                charge = charge_of(fact) if book.smart else None
+                if charge is not None:
+                    past.append((*book.owner, *_past_row(charge)))
         cards += [
             (merchant, account, customer, *edition.key, _text(_EDITION, edition))
             for edition in book.wallet.changed()
@@ -194,6 +232,7 @@ async def _save_facts(tx: Tx, books: Iterable[Book]) -> None:
             for name in book.changed_subscriptions
         ]
     await _write(tx, sql.add_charges, 9, charges)
+    await _write(tx, sql.add_customer_charges, 8, past)
     await _write(tx, sql.add_reversals, 6, reversals)
     await _write(tx, sql.save_cards, 7, cards)
     await _write(tx, sql.save_invoices, 4, invoices)
@@ -205,10 +244,47 @@ async def _write(tx: Tx, query: str, width: int, rows: Sequence[tuple[Any, ...]]
         await tx.execute(query, *columns(rows, width))
 
 
-async def save_policies(tx: Tx, policies: Sequence[tuple[str, int, Policy]]) -> None:
+async def save_policies(tx: Tx, policies: Sequence[tuple[str, Policy]]) -> None:
     """Keep merchants' policies for cases to come; a lower version than the one kept changes nothing."""
-    rows = [(merchant, version, _text(_POLICY, policy)) for merchant, version, policy in policies]
-    await _write(tx, sql.save_policies, 3, rows)
+    await _write(tx, sql.save_policies, 3, [_policy_row(*one) for one in policies])
+
+
+async def spread_policies(tx: Tx, policies: Sequence[tuple[str, Policy]]) -> None:
+    """Keep policies that are for open cases too; each of the merchants has one for cases to come."""
+    await _write(tx, sql.save_open_policies, 3, [_policy_row(*one) for one in policies])
+    await _write(tx, sql.spread_policies, 1, [(merchant,) for merchant, _ in policies])
+
+
+def _policy_row(merchant_id: str, policy: Policy) -> tuple[Any, ...]:
+    return (merchant_id, policy.version, _text(_POLICY, policy))
+
+
+async def policy_spreads(tx: Tx) -> list[str]:
+    """Give the merchants whose open cases have yet to follow a policy."""
+    return [row["merchant_id"] for row in await tx.fetch(sql.policy_spreads)]
+
+
+async def claim_policy_spread(tx: Tx, merchant_id: str, at_most: int) -> list[Owner] | None:
+    """Give the next customers whose open cases are to follow a policy; None where somebody else sees to it."""
+    after = await tx.fetchval(sql.claim_policy_spread, merchant_id)
+    if after is None:
+        return None
+    rows = await tx.fetch(sql.next_owners, merchant_id, after, at_most)
+    return [Owner(merchant_id, row["account_id"], row["customer_id"]) for row in rows]
+
+
+async def go_on_spreading(tx: Tx, owners: Sequence[Owner], merchant_id: str) -> None:
+    """Note that these customers' cases follow the policy; no customers: that all do."""
+    if owners:
+        last = max(owner.customer_id for owner in owners)
+        await tx.execute(sql.go_on_spreading, merchant_id, last)
+    else:
+        await tx.execute(sql.end_spreading, merchant_id)
+
+
+async def save_zones(tx: Tx, zones: Sequence[tuple[str, int, str]]) -> None:
+    """Keep where merchants are; a lower version than the one kept changes nothing."""
+    await _write(tx, sql.save_zones, 3, zones)
 
 
 def _text(adapter: TypeAdapter[Any], value: object) -> str:
@@ -226,6 +302,11 @@ def _charge_row(fact: Failed | Succeeded) -> tuple[Any, ...]:
     return (merchant, fact.fact_id, account, *said)
 
 
+def _past_row(charge: Charge) -> tuple[Any, ...]:
+    declined = charge.declined.value if charge.declined else None
+    return (charge.at, charge.fact_id, charge.invoice_id, declined, charge.funding)
+
+
 def _reversal_row(fact: Reversed) -> tuple[Any, ...]:
     merchant, account, _ = fact.owner
     return (merchant, fact.fact_id, account, fact.invoice_id, fact.charge_id, _text(_REVERSED, fact))
@@ -237,7 +318,8 @@ def _row(case: Case) -> tuple[Any, ...]:
         *(case.owner.merchant_id, case.case_id, case.owner.account_id, case.owner.customer_id),
         *(case.bill.invoice_id, case.bill.subscription_id, case.state.value),
         case.waiting_for.value if case.waiting_for else None,
-        *(case.failed_at, case.resolve_by, case.next_try_at, len(case.policy.schedule), case.position),
+        *(case.failed_at, case.resolve_by, case.next_try_at),
+        *(max(case.policy.steps, case.position), case.position),
         *(case.tries, case.tries_made, case.trying.try_id if case.trying else None, kind, at),
         *(case.recovered if case.recovered_by else None, case.recovered_by, case.revision),
         _text(_CASE, case),
@@ -267,7 +349,12 @@ async def merchants(tx: Tx) -> list[str]:
     return [row["merchant_id"] for row in await tx.fetch(sql.merchants)]
 
 
-async def forget(tx: Tx, kept: timedelta) -> None:
-    """Drop the visible merchants' facts that are older than `kept` and of no open case, some at a time."""
+async def forget(tx: Tx, kept: timedelta, past_kept: timedelta) -> None:
+    """Drop the visible merchants' facts that are older than `kept` and of no open case, some at a time.
+
+    Args:
+        past_kept: how long what the mind learns from is kept.
+    """
     await tx.execute(sql.forget_charges, kept)
     await tx.execute(sql.forget_invoices, kept)
+    await tx.execute(sql.forget_customer_charges, past_kept)

@@ -172,11 +172,15 @@ def subscription_seen(event: m.SubscriptionUpdated) -> SubscriptionSeen:
     )
 
 
-def policy_of(setting: RecoverySetting) -> Policy:
+def policy_of(setting: RecoverySetting, version: int) -> Policy:
     """Read a merchant's `recovery` setting."""
     return Policy(
+        mode=setting.mode,
         schedule=tuple(timedelta(days=days) for days in setting.schedule_days),
+        max_tries=setting.max_tries,
+        min_gap=timedelta(hours=setting.min_gap_hours),
         window=timedelta(days=setting.window_days),
         final_action=setting.final_action,
         precedence=setting.precedence,
+        version=version,
     )

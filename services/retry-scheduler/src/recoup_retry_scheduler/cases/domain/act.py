@@ -10,7 +10,8 @@ from typing import Final, assert_never
 from recoup_events.values import TRY_WITHIN, CaseState, FinalAction, Transition, WaitingFor
 from recoup_retry_scheduler.cases.domain import sentences
 from recoup_retry_scheduler.cases.domain.book import SLOW, Book
-from recoup_retry_scheduler.cases.domain.case import Case, Try, Wake, WakeKind
+from recoup_retry_scheduler.cases.domain.case import Case, Planned, Try, Wake, WakeKind
+from recoup_retry_scheduler.cases.domain.choosing import Choose
 from recoup_retry_scheduler.cases.domain.decisions import Decisions, FinalAsked, TryAsked
 from recoup_retry_scheduler.cases.domain.plan import Close, Finish, Fire, Schedule, Wait, Watch, plan
 from recoup_retry_scheduler.cases.domain.settle import Declined, GivenBack, Now
@@ -48,11 +49,18 @@ def visible(case: Case) -> tuple[object, ...]:
     )
 
 
-def proceed(
-    before: Case | None, case: Case, situation: Situation, book: Book, now: Now, decisions: Decisions
+def proceed(  # noqa: PLR0913  # all that a turn follows from, and where it is told
+    before: Case | None,
+    case: Case,
+    situation: Situation,
+    book: Book,
+    now: Now,
+    decisions: Decisions,
+    *,
+    choose: Choose,
 ) -> Case:
     """Give the case as it goes on from here, and say what changed."""
-    scene = _Scene(before if before and before.revision else None, situation, book, now, decisions)
+    scene = _Scene(before if before and before.revision else None, situation, book, now, decisions, choose)
     if case.closed:
         return scene.closed(case)
     if situation.untold_until is not None:
@@ -77,6 +85,7 @@ class _Scene:
     book: Book
     now: Now
     decisions: Decisions
+    choose: Choose
 
     def closed(self, case: Case) -> Case:
         if self.before is not None and self.before.closed:
@@ -134,7 +143,7 @@ class _Scene:
         return self.decisions.change(case, self._transition(Transition.TRYING), reason)
 
     def planned(self, case: Case) -> Case:  # noqa: PLR0911  # one return a plan
-        decision = plan(case, self.book, self.now.merchant)
+        decision = plan(case, self.book, self.now.merchant, self.choose)
         match decision:
             case Fire() | Finish() if self.book.held:
                 return self._look_again(self._at_rest(case))
@@ -184,11 +193,24 @@ class _Scene:
 
     def _scheduled(self, case: Case, decision: Schedule) -> Case:
         wake = Wake(WakeKind.STEP, decision.at) if decision.at else Wake(WakeKind.DEADLINE, case.resolve_by)
-        case = replace(case, state=CaseState.SCHEDULED, waiting_for=None, next_try_at=decision.at, wake=wake)
+        case = replace(
+            case,
+            state=CaseState.SCHEDULED,
+            waiting_for=None,
+            next_try_at=decision.at,
+            planned=self._planned(case.standing, decision),
+            wake=wake,
+        )
         reason = decision.reason
         if isinstance(self.situation.outcome, GivenBack) and decision.at:
             reason = sentences.given_back(self.situation.outcome.why, decision.at)
         return self._said_if_new(case, Transition.PLANNED, reason)
+
+    def _planned(self, standing: Planned | None, decision: Schedule) -> Planned | None:
+        if decision.at is None:
+            return None
+        since = standing.since if standing and standing.at == decision.at else self.now.merchant
+        return Planned(decision.at, since, decision.basis, decision.because)
 
     def _waiting(self, case: Case, whom: WaitingFor, reason: str) -> Case:
         wake = Wake(WakeKind.DEADLINE, case.resolve_by)

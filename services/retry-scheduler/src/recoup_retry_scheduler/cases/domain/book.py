@@ -25,16 +25,19 @@ from recoup_retry_scheduler.cases.domain.facts import (
     AttemptMoved,
     Card,
     CardChanged,
+    Charge,
     Fact,
     Failed,
     FinalActionSettled,
     InvoiceSeen,
     Owner,
+    PolicyChanged,
     Reversed,
     SubscriptionSeen,
     Succeeded,
     TimerFired,
     Verdict,
+    charge_of,
 )
 
 GOING_ON = frozenset(
@@ -54,6 +57,8 @@ LASTING = frozenset({AttemptState.PENDING, AttemptState.REQUIRES_ACTION, Attempt
 SLOW = frozenset({AttemptState.PENDING, AttemptState.UNKNOWN})
 """Those of them that last for hours or days."""
 
+MOST_CHARGES = 50
+"""Charges of a customer that a choice follows from: the newest."""
 
 READ_INSTEAD = {
     "invoice_paid": InvoiceStatus.PAID,
@@ -111,11 +116,18 @@ def _by_code_last(decline: Decline) -> tuple[datetime, bool, UUID]:
 
 @dataclass(slots=True)
 class Book:
-    """One customer's facts and cases. `held`: something of theirs is in quarantine, so nothing is sent."""
+    """One customer's facts and cases.
+
+    `policy`: of cases to come; `open_policy`: the newest that open cases are to follow as well. `zone`: the merchant's.
+    `held`: something of theirs is in quarantine, so nothing is sent. `past`: charges known from before, in mode smart.
+    """
 
     owner: Owner
     policy: Policy = field(default_factory=Policy)
+    open_policy: Policy | None = None
+    zone: str = "UTC"
     held: bool = False
+    past: dict[UUID, Charge] = field(default_factory=dict)
     cases: dict[UUID, Case] = field(default_factory=dict)
     wallet: Wallet = field(default_factory=Wallet)
     failures: dict[UUID, Failed] = field(default_factory=dict)
@@ -152,8 +164,8 @@ class Book:
                 self._invoice(fact)
             case SubscriptionSeen():
                 self._subscription(fact)
-            case TimerFired():
-                self.fired.add(fact.case_id)
+            case PolicyChanged() | TimerFired():
+                self._woken(fact)
             case _:
                 assert_never(fact)
 
@@ -221,6 +233,20 @@ class Book:
             if case.trying and case.trying.card and case.trying.card.is_same_card(card)
         ]
         return [*self.declines.get(card.mark, {}).values(), *asked]
+
+    @property
+    def smart(self) -> bool:
+        """Whether a choice may be asked for: by a case, one that is opened, or one that follows a newer policy."""
+        policies = [self.policy, *(case.policy for case in self.cases.values())]
+        if self.open_policy is not None and self.cases:
+            policies.append(self.open_policy)
+        return any(policy.smart for policy in policies)
+
+    def charges(self) -> tuple[Charge, ...]:
+        """Give the customer's newest charges, oldest first, each once."""
+        facts: list[Failed | Succeeded] = [*self.failures.values(), *self.successes.values()]
+        known = self.past | {c.fact_id: c for c in map(charge_of, facts) if c is not None}
+        return tuple(sorted(known.values(), key=lambda one: (one.at, one.fact_id))[-MOST_CHARGES:])
 
     def is_settling_a_new_card(self) -> bool:
         """Whether a new card is being charged for one of this customer's invoices."""
@@ -298,6 +324,10 @@ class Book:
         known = self.invoice(fact.invoice_id)
         if fact.version > known.version:
             self._put(replace(known, version=fact.version, status=fact.status))
+
+    def _woken(self, fact: PolicyChanged | TimerFired) -> None:
+        if isinstance(fact, TimerFired):
+            self.fired.add(fact.case_id)
 
     def _put(self, facts: InvoiceFacts) -> None:
         self.invoices[facts.invoice_id] = facts

@@ -8,8 +8,11 @@ from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
 
+from recoup_declines import DefaultAction
 from recoup_events.values import CardChange
 from recoup_retry_scheduler.cases.domain.facts import Card, CardChanged, Failed, Verdict
+from recoup_retry_scheduler.rules import codes
+from recoup_retry_scheduler.rules.never import Reach
 
 
 class Death(IntEnum):
@@ -75,13 +78,25 @@ def edition_of_change(fact: CardChanged) -> Edition:
 
 def edition_of_failure(fact: Failed, card: Card) -> Edition:
     """Give what a decline teaches about its card."""
-    return Edition(card, declined_at=fact.at, death=_death(fact.verdict))
+    return Edition(card, declined_at=fact.at, death=max(_death(fact.verdict), _banned(fact, card)))
 
 
 def _death(verdict: Verdict) -> Death:
     if verdict.kills_for_good:
         return Death.FOR_GOOD
     return Death.UNTIL_RENEWED if verdict.kills else Death.ALIVE
+
+
+def _banned(fact: Failed, card: Card) -> Death:
+    """What the rules read in each code by itself: a code that says never is not softened by another."""
+    ban = codes.read(fact.gateway, card.scheme, fact.verdict).ban
+    if ban is None or ban.reach is not Reach.CREDENTIAL:
+        return Death.ALIVE
+    return Death.UNTIL_RENEWED if ban.rule in _CURED_BY_RENEWAL else Death.FOR_GOOD
+
+
+_CURED_BY_RENEWAL = frozenset({DefaultAction.NEEDS_NEW_CARD.value, "mastercard_update_first"})
+"""Rules that forbid a card until it has another expiry."""
 
 
 class Wallet:

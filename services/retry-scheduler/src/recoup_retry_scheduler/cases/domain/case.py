@@ -14,6 +14,7 @@ from recoup_events.values import (
     CaseState,
     FinalAction,
     Precedence,
+    RecoveryMode,
     RecoveryWay,
     TryKind,
     WaitingFor,
@@ -35,12 +36,42 @@ TO_REACT = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The merchant's recovery setting, fixed when the case opens. `schedule`: from the failure, increasing."""
+    """The merchant's recovery setting, fixed when the case opens unless the merchant wants open cases to follow.
 
+    `schedule`: from the failure, increasing; of mode custom. `max_tries` and `min_gap`: of mode smart. `version`: the
+    setting's; 0 is the default's.
+    """
+
+    mode: RecoveryMode = RecoveryMode.CUSTOM
     schedule: tuple[timedelta, ...] = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
+    max_tries: int = 3
+    min_gap: timedelta = timedelta(hours=10)
     window: timedelta = timedelta(days=14)
     final_action: FinalAction = FinalAction.CANCEL
     precedence: Precedence = Precedence.PLATFORM_MANAGEMENT
+    version: int = 0
+
+    @property
+    def smart(self) -> bool:
+        """Whether the instants of tries are chosen, not scheduled."""
+        return self.mode is RecoveryMode.SMART
+
+    @property
+    def steps(self) -> int:
+        """Tries of our own after the first failure, at most."""
+        return self.max_tries if self.smart else len(self.schedule)
+
+    @property
+    def action_at_the_end(self) -> FinalAction:
+        """What becomes of a subscription that is not recovered; where the gateway collects, that is its own matter."""
+        return FinalAction.NOTHING if self.watches_only else self.final_action
+
+    @property
+    def until_deadline(self) -> timedelta:
+        """From the first failure to the deadline."""
+        if self.smart or not self.schedule:
+            return self.window
+        return max(self.window, self.schedule[-1] + AFTER_THE_LAST_STEP)
 
     @property
     def watches_only(self) -> bool:
@@ -93,12 +124,26 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A try that is planned for `at`. `since`: when it was planned, and so announced.
+
+    `basis`: the mark of what its choice followed from, `because`: why then; both of mode smart.
+    """
+
+    at: datetime
+    since: datetime
+    basis: str = ""
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One recovery case.
 
-    `position`: steps of the ladder used. `tries`: tries ever asked for, which numbers them; `tries_made`: those
-    that were not given back unsent. `refusals`: tries given back in a row. `asks`: how often the final action was
-    asked for. `anchor_at`: what the schedule counts from, the first failure or the bank's return.
+    `position`: steps of the ladder used, in mode smart tries of our own choice. `tries`: tries ever asked for, which
+    numbers them; `tries_made`: those that were not given back unsent. `refusals`: tries given back in a row. `asks`:
+    how often the final action was asked for. `anchor_at`: what the schedule counts from, the first failure or the
+    bank's return. `planned`: the last plan of a try; it stands while `next_try_at` names its instant.
     """
 
     owner: Owner
@@ -121,6 +166,7 @@ class Case:
     asks: int = 0
     not_before: datetime | None = None
     next_try_at: datetime | None = None
+    planned: Planned | None = None
     trying: Try | None = None
     final_action: FinalAction = field(default=FinalAction.CANCEL)
     recovered: int | None = None
@@ -137,13 +183,17 @@ class Case:
     @property
     def resolve_by(self) -> datetime:
         """The deadline that every mail names."""
-        last = self.policy.schedule[-1] + AFTER_THE_LAST_STEP if self.policy.schedule else timedelta(0)
-        return max(self.anchor_at + max(self.policy.window, last), self.learnt_at + TO_REACT)
+        return max(self.anchor_at + self.policy.until_deadline, self.learnt_at + TO_REACT)
 
     @property
     def steps_left(self) -> int:
         """Steps of the ladder not used yet."""
-        return len(self.policy.schedule) - self.position
+        return max(self.policy.steps - self.position, 0)
+
+    @property
+    def standing(self) -> Planned | None:
+        """The plan that stands, if one does; none where an earlier release made it."""
+        return self.planned if self.planned is not None and self.planned.at == self.next_try_at else None
 
     def try_id_of(self, number: int, kind: TryKind) -> UUID:
         """Give the id of the case's n-th try, from 1; its kind is part of it."""

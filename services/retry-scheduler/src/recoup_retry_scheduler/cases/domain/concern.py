@@ -9,6 +9,7 @@ from recoup_retry_scheduler.cases.domain.facts import (
     Failed,
     FinalActionSettled,
     InvoiceSeen,
+    PolicyChanged,
     Reversed,
     SubscriptionSeen,
     Succeeded,
@@ -27,7 +28,7 @@ def invoices_named(fact: Fact) -> Iterable[str]:
             return fact.settling
         case AttemptMoved() | InvoiceSeen() | FinalActionSettled():
             return (fact.invoice_id,)
-        case SubscriptionSeen() | TimerFired():
+        case SubscriptionSeen() | PolicyChanged() | TimerFired():
             return ()
 
 

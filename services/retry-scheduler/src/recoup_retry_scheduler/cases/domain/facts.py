@@ -20,6 +20,7 @@ from recoup_events.values import (
     SettledBy,
     SubscriptionStatus,
 )
+from recoup_retry_scheduler.rules.schemes import scheme_of
 
 
 class Owner(NamedTuple):
@@ -42,6 +43,11 @@ class Card:
     fingerprint: str | None = None
     exp_month: int | None = None
     exp_year: int | None = None
+
+    @property
+    def scheme(self) -> str | None:
+        """Its brand, or of a bank mandate its kind, as rules know them."""
+        return self.kind if scheme_of("", self.kind) else self.brand
 
     @property
     def mark(self) -> str:
@@ -78,13 +84,20 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decline, classified. `meaning` is for the merchant, never for a customer when `masked`."""
+    """A decline, classified, with the codes that it was told by: the rules read those themselves.
+
+    `meaning` is for the merchant, never for a customer when `masked`. Facts kept by an earlier release lack all codes
+    but the gateway's own.
+    """
 
     code: str | None
     decline_class: DeclineClass
     action: DefaultAction
     masked: bool
     meaning: str
+    advice: str | None = None
+    network_code: str | None = None
+    network_advice: str | None = None
 
     @property
     def kills(self) -> bool:
@@ -136,7 +149,16 @@ def judge(  # noqa: PLR0913  # a decline has six codes
     action, reason = found.default_action, found.decline_class
     if requires_authentication and action not in _DEADLY:
         action, reason = DefaultAction.NEEDS_CUSTOMER_AUTHENTICATION, DeclineClass.AUTHENTICATION_REQUIRED
-    return Verdict(code, reason, action, masked=found.masked, meaning=found.meaning)
+    return Verdict(
+        code,
+        reason,
+        action,
+        masked=found.masked,
+        meaning=found.meaning,
+        advice=advice,
+        network_code=network_code,
+        network_advice=network_advice,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +201,30 @@ class Succeeded:
     settled_by: SettledBy
     attributed_to: Attribution
     try_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One charge of a customer, as the mind learns from it. `declined`: its class, or None where it passed."""
+
+    at: datetime
+    fact_id: UUID
+    invoice_id: str | None
+    declined: DeclineClass | None
+    funding: str | None
+
+
+def charge_of(fact: Failed | Succeeded) -> Charge | None:
+    """Read a payment's outcome as a charge; None where nobody was charged."""
+    funding = fact.card.funding if fact.card else None
+    match fact:
+        case Failed() if fact.counts:
+            invoice_id = fact.bill.invoice_id if fact.bill else None
+            return Charge(fact.at, fact.fact_id, invoice_id, fact.verdict.decline_class, funding)
+        case Succeeded() if fact.settled_by is SettledBy.CHARGE:
+            return Charge(fact.at, fact.fact_id, fact.invoice_id, None, funding)
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +304,13 @@ class SubscriptionSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """The merchant wants this customer's open cases to follow a newer policy, which their book has."""
+
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """The case's timer went off and is gone."""
 
@@ -274,5 +327,6 @@ Fact = (
     | FinalActionSettled
     | InvoiceSeen
     | SubscriptionSeen
+    | PolicyChanged
     | TimerFired
 )

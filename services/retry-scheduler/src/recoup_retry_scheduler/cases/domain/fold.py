@@ -12,6 +12,7 @@ from recoup_events.values import CaseState
 from recoup_retry_scheduler.cases.domain.act import Situation, proceed
 from recoup_retry_scheduler.cases.domain.book import Book, Books
 from recoup_retry_scheduler.cases.domain.case import Case
+from recoup_retry_scheduler.cases.domain.choosing import Choose
 from recoup_retry_scheduler.cases.domain.decisions import Decisions, Saved
 from recoup_retry_scheduler.cases.domain.facts import Fact, Failed
 from recoup_retry_scheduler.cases.domain.settle import (
@@ -20,6 +21,7 @@ from recoup_retry_scheduler.cases.domain.settle import (
     GivenBack,
     Now,
     PaidUntold,
+    adopted,
     closing_of,
     given_back,
     heard,
@@ -29,22 +31,23 @@ from recoup_retry_scheduler.cases.domain.settle import (
 )
 
 
-def fold(books: Books, facts: Iterable[Fact], now: Mapping[str, Now]) -> Decisions:
+def fold(books: Books, facts: Iterable[Fact], now: Mapping[str, Now], choose: Choose) -> Decisions:
     """Apply facts to the books of the customers concerned and say what follows.
 
     Args:
         books: one for each owner that a fact names; they are brought up to date.
         now: the instants, by merchant.
+        choose: the instants of tries in mode smart; it must be pure.
     """
     for fact in facts:
         books[fact.owner].learn(fact)
     decisions = Decisions()
     for book in books.values():
-        _decide(book, now[book.owner.merchant_id], decisions)
+        _decide(book, now[book.owner.merchant_id], choose, decisions)
     return decisions
 
 
-def _decide(book: Book, now: Now, decisions: Decisions) -> None:
+def _decide(book: Book, now: Now, choose: Choose, decisions: Decisions) -> None:
     before = dict(book.cases)
     for case in _opened(book, now):
         book.cases[case.case_id] = case
@@ -53,7 +56,7 @@ def _decide(book: Book, now: Now, decisions: Decisions) -> None:
         book.cases[case_id], situations[case_id] = _settled(case, book, now)
     for case in sorted(book.cases.values(), key=lambda case: (case.failed_at, case.case_id)):
         known = before.get(case.case_id)
-        after = proceed(known, case, situations[case.case_id], book, now, decisions)
+        after = proceed(known, case, situations[case.case_id], book, now, decisions, choose=choose)
         book.cases[case.case_id] = after
         fired = case.case_id in book.fired
         if after != known or fired:
@@ -74,7 +77,7 @@ def _opened(book: Book, now: Now) -> list[Case]:
 
 def _settled(case: Case, book: Book, now: Now) -> tuple[Case, Situation]:
     """Bring a case up to the facts: its failures, its end, its try."""
-    case = informed(case, book, now)
+    case = informed(adopted(case, book, now), book, now)
     closing = closing_of(case, book, now)
     match closing:
         case Closing():

@@ -3,17 +3,18 @@
 Promise: never a card that a network, a bank or its removal forbids, never two tries of one case at a time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from recoup_declines import DefaultAction
 from recoup_events.values import TryKind, WaitingFor
-from recoup_retry_scheduler.cases.domain import sentences
+from recoup_retry_scheduler.cases.domain import asking, choosing, sentences
 from recoup_retry_scheduler.cases.domain.book import Book
 from recoup_retry_scheduler.cases.domain.case import Case, next_step
+from recoup_retry_scheduler.cases.domain.choosing import Choice, Choose
 from recoup_retry_scheduler.cases.domain.facts import Card
 from recoup_retry_scheduler.rules.codes import WAITS_FOR
-from recoup_retry_scheduler.rules.limits import allowed_from
+from recoup_retry_scheduler.rules.verdict import Forbidden, allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,12 @@ class Fire:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Try at `at`; without an instant, when it is this invoice's turn."""
+    """Try at `at`; without an instant, when it is this invoice's turn. `basis`, `because`: of `Planned`."""
 
     at: datetime | None
     reason: str
+    basis: str = ""
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +67,17 @@ class Close:
 Plan = Fire | Schedule | Wait | Watch | Finish | Close
 
 
-def plan(case: Case, book: Book, now: datetime) -> Plan:
+def plan(case: Case, book: Book, now: datetime, choose: Choose) -> Plan:
     """Decide what an open case does next, while no try of it is outstanding and nobody else charges its invoice.
 
     Args:
         now: the merchant's instant, UTC.
+        choose: asked in mode smart alone.
     """
     overdue = now >= case.resolve_by
     if case.policy.watches_only:
         return Close(sentences.ENDED_WATCHING) if overdue else Watch(sentences.watching(case))
-    decision = _wish(case, book, now)
+    decision = _wish(case, book, now, choose)
     if not overdue:
         return decision
     match decision:
@@ -87,7 +91,7 @@ def plan(case: Case, book: Book, now: datetime) -> Plan:
             return Finish()
 
 
-def _wish(case: Case, book: Book, now: datetime) -> Plan:
+def _wish(case: Case, book: Book, now: datetime, choose: Choose) -> Plan:
     newer = book.wallet.newest_after(case.card, case.last_failed_at)
     if newer is not None and book.wallet.is_untried(newer):
         return _new_card(case, book, newer, now)
@@ -98,6 +102,8 @@ def _wish(case: Case, book: Book, now: datetime) -> Plan:
         return Wait(whom, sentences.waiting(case, whom))
     if card is not None and not book.wallet.usable(card):
         return Wait(WaitingFor.CARD, sentences.forbidden(case))
+    if case.policy.smart:
+        return _chosen(case, book, card, now, choose)
     return _ladder(case, book, card, now, retry_soon=action is DefaultAction.RETRY_SOON)
 
 
@@ -113,10 +119,12 @@ def _action(case: Case, book: Book, card: Card | None) -> DefaultAction:
 
 
 def _new_card(case: Case, book: Book, card: Card, now: datetime) -> Plan:
-    at = max(now, case.not_before or now)
-    at = allowed_from(card.brand, book.spent(card), at)
+    verdict = asking.instants(case, asking.with_new_card(case, book, card, now), case.not_before, now)
+    if isinstance(verdict, Forbidden):
+        return _refused(verdict)
+    at = max(now, verdict.earliest, case.not_before or now)
     if at > now:
-        return _later(case, at, sentences.network_wait(at))
+        return _later(case, at, sentences.new_card_later(at, verdict.because))
     if book.is_settling_a_new_card():
         return Schedule(None, sentences.QUEUED)
     return Fire(TryKind.NEW_CARD, None, card, sentences.NEW_CARD)
@@ -131,17 +139,53 @@ def _ladder(case: Case, book: Book, card: Card | None, now: datetime, *, retry_s
     step = next_step(case, now, retry_soon=retry_soon)
     if step is None:
         return Wait(WaitingFor.CARD, sentences.exhausted(case))
-    wanted = max(step.at, now)
-    at = allowed_from(card.brand, book.spent(card), wanted) if card else wanted
-    if at > wanted:
-        return _later(case, at, sentences.network_wait(at))
+    verdict = asking.instants(case, asking.scheduled(case, book, card, now), step.at, now)
+    if isinstance(verdict, Forbidden):
+        return _refused(verdict)
+    if verdict.earliest > max(step.at, now):
+        reason = sentences.put_off(case, step.number, verdict.earliest, verdict.because)
+        return _later(case, verdict.earliest, reason)
     if step.at <= now:
         reason = sentences.trying_step(case, step.number)
         return Fire(TryKind.SCHEDULED, step.number, card, reason)
     return _later(case, step.at, sentences.planned(case, step.number, step.at))
 
 
+def _chosen(case: Case, book: Book, card: Card | None, now: datetime, choose: Choose) -> Plan:
+    """Keep a plan while its sight stays the same and the rules allow it; when its instant has come, make the try."""
+    if not case.steps_left:
+        return Wait(WaitingFor.CARD, sentences.exhausted(case))
+    payment = asking.scheduled(case, book, card, now)
+    sight = choosing.sight(case, book, card, payment)
+    basis, plan = sight.mark, case.standing
+    if plan is not None and (plan.at <= now or plan.basis == basis) and asking.stands(plan, payment):
+        return _at(case, card, Choice(plan.at, plan.because), basis, now)
+    verdict = allowed(payment, now)
+    if isinstance(verdict, Forbidden):
+        return _refused(verdict)
+    earliest = max(verdict.earliest, case.not_before or now)
+    if now >= case.resolve_by or earliest > verdict.latest:
+        return Wait(WaitingFor.CARD, sentences.TOO_LATE)
+    choice = choose(sight, replace(verdict, earliest=earliest))
+    if choice is None:
+        return Wait(WaitingFor.CARD, sentences.not_worth_it(case))
+    at = min(max(choice.at, earliest), verdict.latest)  # the rules have the last word
+    return _at(case, card, Choice(at, choice.reason), basis, now)
+
+
+def _at(case: Case, card: Card | None, choice: Choice, basis: str, now: datetime) -> Plan:
+    number = case.position + 1
+    if choice.at <= now:
+        return Fire(TryKind.SCHEDULED, number, card, sentences.trying_chosen(case, number, choice.reason))
+    return Schedule(choice.at, sentences.chosen(case, number, choice.reason), basis, choice.reason)
+
+
+def _refused(verdict: Forbidden) -> Plan:
+    """Wait for whoever can change what the rules say; where nobody can, another card still may pay."""
+    return Wait(verdict.whom or WaitingFor.CARD, verdict.reason)
+
+
 def _later(case: Case, at: datetime, reason: str) -> Plan:
     if at >= case.resolve_by:
-        return Wait(WaitingFor.CARD, sentences.LIMITED)
+        return Wait(WaitingFor.CARD, sentences.TOO_LATE)
     return Schedule(at, reason)

@@ -7,7 +7,7 @@ from typing import Final
 from recoup_events.values import AttemptState, FinalAction, RecoveryWay, WaitingFor
 from recoup_retry_scheduler.cases.domain.case import Case
 from recoup_retry_scheduler.cases.domain.facts import Verdict
-from recoup_retry_scheduler.rules.spelling import to_the_minute as on
+from recoup_retry_scheduler.rules.spelling import on as not_before, to_the_minute as on
 
 MENTIONED: Final = 120
 """Characters of a gateway's own words that a sentence repeats at most."""
@@ -21,8 +21,12 @@ def declined(verdict: Verdict) -> str:
 
 def planned(case: Case, number: int, at: datetime) -> str:
     """Say when the next step is."""
-    steps = len(case.policy.schedule)
-    return f"{declined(case.verdict)}; try {number} of {steps} is due on {on(at)}."
+    return f"{declined(case.verdict)}; try {number} of {case.policy.steps} is due on {on(at)}."
+
+
+def chosen(case: Case, number: int, because: str) -> str:
+    """Say when the next try is and why then, in mode smart."""
+    return f"{declined(case.verdict)}; try {number} of {case.policy.steps}: {because}."
 
 
 WAITING: Final[Mapping[WaitingFor, str]] = {
@@ -51,14 +55,24 @@ def forbidden(case: Case) -> str:
 
 def trying_step(case: Case, number: int) -> str:
     """Say that a step of the ladder is due."""
-    return f"Try {number} of {len(case.policy.schedule)} is due."
+    return f"Try {number} of {case.policy.steps} is due."
+
+
+def trying_chosen(case: Case, number: int, because: str) -> str:
+    """Say that a chosen try is due, and why it was chosen."""
+    return f"Try {number} of {case.policy.steps} is due: {because}."
+
+
+def not_worth_it(case: Case) -> str:
+    """Say that no further try of this card is worth what it costs."""
+    return f"No further try of this card is worth its cost; another card can pay until {on(case.resolve_by)}."
 
 
 NEW_CARD: Final = "The customer has a new card: it is tried at once."
 QUEUED: Final = "The customer has a new card: it is tried on their older invoices first."
 HELD: Final = "A card session or payment of the customer's own is charging this invoice."
 HELD_SLOW: Final = "A payment of the customer's own was submitted; its result takes a while."
-LIMITED: Final = "The card network allows no further try on this card before the deadline."
+TOO_LATE: Final = "No try is possible before the deadline; another card can still pay."
 
 
 def of_attempt(state: AttemptState) -> str:
@@ -84,9 +98,16 @@ def given_back(why: str, at: datetime) -> str:
     return f"The try was not sent ({why[:MENTIONED]}); the next is due on {on(at)}."
 
 
-def network_wait(at: datetime) -> str:
-    """Say that a network's limit moved a try."""
-    return f"The card network allows the next try on this card on {on(at)}."
+def put_off(case: Case, number: int, at: datetime, because: str) -> str:
+    """Say which rule puts a step off, and until when."""
+    until = not_before(at)
+    since = because if until in because else f"{because}, until {until}"
+    return f"Try {number} of {case.policy.steps} is put off: {since}."
+
+
+def new_card_later(at: datetime, because: str) -> str:
+    """Say that a new card may not be tried at once, and why."""
+    return f"The customer has a new card: it is tried on {on(at)}{f'. {because}' if because else ''}."
 
 
 def watching(case: Case) -> str:

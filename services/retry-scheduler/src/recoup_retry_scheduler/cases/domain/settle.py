@@ -11,7 +11,6 @@ from recoup_events.values import (
     AttemptState,
     Attribution,
     CaseState,
-    FinalAction,
     FinalActionOutcome,
     InvoiceStatus,
     RecoveryWay,
@@ -23,7 +22,7 @@ from recoup_events.values import (
 )
 from recoup_retry_scheduler.cases.domain import sentences
 from recoup_retry_scheduler.cases.domain.book import LASTING, Book
-from recoup_retry_scheduler.cases.domain.case import Case, Try, WakeKind
+from recoup_retry_scheduler.cases.domain.case import TO_REACT, Case, Try, WakeKind
 from recoup_retry_scheduler.cases.domain.facts import Bill, Failed, Succeeded
 from recoup_retry_scheduler.cases.domain.money import Money, money_of
 
@@ -90,7 +89,30 @@ def opened(book: Book, invoice_id: str, now: Now) -> Case:
         last_failed_at=last.at,
         card=last.card,
         verdict=last.verdict,
-        final_action=FinalAction.NOTHING if book.policy.watches_only else book.policy.final_action,
+        final_action=book.policy.action_at_the_end,
+    )
+
+
+def adopted(case: Case, book: Book, now: Now) -> Case:
+    """Let an open case follow the newest policy that is for open cases too.
+
+    A plan that stood is made anew. A deadline that moves nearer leaves a day to react, or what was left of the old one.
+    """
+    policy = book.open_policy
+    if (
+        policy is None
+        or policy.version <= case.policy.version
+        or case.closed
+        or case.state is CaseState.ENDING
+    ):
+        return case
+    soonest = min(case.resolve_by, now.merchant + TO_REACT)
+    return replace(
+        case,
+        policy=policy,
+        planned=None,
+        final_action=policy.action_at_the_end,
+        learnt_at=max(case.learnt_at, soonest - TO_REACT),
     )
 
 
