@@ -66,8 +66,8 @@ async def dead(house: House) -> list[str]:
 async def complaints(sandbox: Sandbox, failed: Sequence[str], quarantined: int = 0) -> list[str]:
     """Compare everything, once all is at rest; every difference in a sentence.
 
-    What is found is looked for again, twice: a case at rest may still await the gateway in real time (a closed account, a
-    repeat, a look-up), and what moves between two readings is no difference.
+    What is found is looked for again, twice: a case at rest may still await the gateway in real time (a closed account,
+    a repeat, a look-up), and what moves between two readings is no difference.
 
     Args:
         failed: the invoices whose renewal failed, as the gateway knows them.
