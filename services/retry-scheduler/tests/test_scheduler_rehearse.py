@@ -1,22 +1,19 @@
 """`rehearse`: what a policy would have planned, from files as people have them; nothing is promised of it."""
 
-import argparse
-import asyncio
 import io
 import json
-import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from recoup_retry_scheduler.rehearsal import command, rows, wire
+from recoup_retry_scheduler.rehearsal import rows, wire
 from recoup_retry_scheduler.rehearsal.rehearse import SUPPOSED, History, Rehearsed, rehearse
 from recoup_retry_scheduler.rehearsal.rows import Bad, Row
 from recoup_retry_scheduler.smart.learning import Weights
 
+from .scheduler_command import Command
 from .scheduler_decide import START, Line, Stream, card, failure, outcome, policy, success
 
 DOCUMENT = Path(__file__).parents[3] / "docs/rehearse.md"
@@ -41,38 +38,6 @@ def rehearsed(*told: Line, mode: str = "custom", **bounds: object) -> list[Rehea
 
 def days(one: Rehearsed, schedule: str) -> list[float]:
     return [(tried.at - one.failure.at) / timedelta(days=1) for tried in one.plans[schedule].tries]
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command has said, and its exit code; what it says of the code's place goes to standard error."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
-    """Run the command as the service's command line does."""
-
-    def ran(*arguments: str, told: str = "") -> Done:
-        parser = argparse.ArgumentParser()
-        command.add(parser.add_subparsers())
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(told.encode()))))
-        code: object = 0
-        try:
-            args = parser.parse_args(["rehearse", *arguments])
-            asyncio.run(args.run(args))
-        except SystemExit as end:
-            code = end.code
-        said = capsys.readouterr()
-        if isinstance(code, str):  # as the interpreter does
-            return Done(1, said.out, f"{said.err}{code}\n")
-        assert isinstance(code, int)
-        return Done(code, said.out, said.err)
-
-    return ran
 
 
 def block(name: str) -> str:
@@ -294,8 +259,8 @@ def test_what_belongs_to_no_failure_or_comes_twice_is_told() -> None:
 # --- the program ----------------------------------------------------------------------------------------------
 
 
-def test_the_documents_example_is_what_is_shown(run: Callable[..., Done]) -> None:
-    done = run("-", "--mode", "custom", "--steps-days", "2,5", told=block("in"))
+def test_the_documents_example_is_what_is_shown(run: Command) -> None:
+    done = run("rehearse", "-", "--mode", "custom", "--steps-days", "2,5", told=block("in"))
     assert done.out == block("out")
     assert (
         done.err == "line 6: at: Input should be a valid datetime, input is too short\n1 lines were skipped\n"
@@ -303,9 +268,10 @@ def test_the_documents_example_is_what_is_shown(run: Callable[..., Done]) -> Non
     assert done.code == 0
 
 
-def test_nothing_is_foretold_but_the_models_odds_on_request(run: Callable[..., Done]) -> None:
+def test_nothing_is_foretold_but_the_models_odds_on_request(run: Command) -> None:
     shown = {
-        name: run("-", *name.split(), told=block("in")).out for name in ("--mode smart", "--odds", "--json")
+        name: run("rehearse", "-", *name.split(), told=block("in")).out
+        for name in ("--mode smart", "--odds", "--json")
     }
     assert SUPPOSED in shown["--mode smart"]
     assert [word for text in shown.values() for word in FORECASTS if word in text.lower()] == []
@@ -331,13 +297,13 @@ def test_nothing_is_foretold_but_the_models_odds_on_request(run: Callable[..., D
         ([], 1, "-: no failure could be read"),
     ],
 )
-def test_what_cannot_be_is_told(run: Callable[..., Done], arguments: list[str], code: int, said: str) -> None:
-    done = run("-", *arguments, told="at\n")
+def test_what_cannot_be_is_told(run: Command, arguments: list[str], code: int, said: str) -> None:
+    done = run("rehearse", "-", *arguments, told="at\n")
     assert done.code == code
     assert said in done.err
     assert "Traceback" not in done.err
 
 
-def test_a_file_that_is_not_there_is_told(run: Callable[..., Done], tmp_path: Path) -> None:
-    done = run(str(tmp_path / "none.csv"))
+def test_a_file_that_is_not_there_is_told(run: Command, tmp_path: Path) -> None:
+    done = run("rehearse", str(tmp_path / "none.csv"))
     assert (done.code, done.err) == (1, f"{tmp_path / 'none.csv'}: No such file or directory\n")

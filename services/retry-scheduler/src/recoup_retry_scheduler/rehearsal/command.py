@@ -12,11 +12,20 @@ Shows what a policy would have planned for past failures, beside 1/3/7 and even 
 
 What would have become of those tries nobody knows, and nothing is said of it."""
 
+_LEARN = """\
+Fits the model to a log of attempts and keeps it as a version, active if it foretells the newest of them no worse than
+the one in use (docs/learn.md).
+
+  retry-scheduler learn attempts.jsonl --models models
+  retry-scheduler decide --model models --frozen < events.jsonl"""
+
 
 def add(commands: Any) -> None:
-    """Add `decide` and `rehearse` to the service's command line."""
+    """Add `decide`, `rehearse`, `learn` and `models` to the service's command line."""
     _add_decide(commands)
     _add_rehearse(commands)
+    _add_learn(commands)
+    _add_models(commands)
 
 
 def _add_decide(commands: Any) -> None:
@@ -30,7 +39,7 @@ def _add_decide(commands: Any) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="fixes the draws of exploration; there are none yet"
     )
-    parser.set_defaults(run=_decide)
+    parser.set_defaults(run=_decide, refuse=parser.error)
 
 
 def _add_rehearse(commands: Any) -> None:
@@ -55,6 +64,25 @@ def _add_rehearse(commands: Any) -> None:
     parser.set_defaults(run=_rehearse, refuse=parser.error)
 
 
+def _add_learn(commands: Any) -> None:
+    parser = commands.add_parser(
+        "learn",
+        help="fit the model to a log of attempts, and keep it as a version (docs/learn.md)",
+        description=_LEARN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_file(parser, "a log of attempts, in the order of time")
+    parser.add_argument("--models", type=Path, required=True, metavar="DIR", help="the directory of versions")
+    parser.set_defaults(run=_learn)
+
+
+def _add_models(commands: Any) -> None:
+    parser = commands.add_parser("models", help="list the versions of the model, or go back to one")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the directory of versions")
+    parser.add_argument("--use", type=int, metavar="VERSION", help="make it the active one")
+    parser.set_defaults(run=_models)
+
+
 def _add_file(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("file", metavar="FILE", help=f"{what}: CSV or JSON lines; - is standard input")
     parser.add_argument(
@@ -74,9 +102,11 @@ def _names(text: str) -> dict[str, str]:
 
 
 async def _decide(args: argparse.Namespace) -> None:
-    from recoup_retry_scheduler.rehearsal import stream  # noqa: PLC0415  see above
+    from recoup_retry_scheduler.rehearsal import models, stream  # noqa: PLC0415  see above
 
-    _or_say(args.model, lambda: stream.filtered(args.model, frozen=args.frozen))
+    if args.model is not None and args.model.is_dir() and not args.frozen:
+        args.refuse("a directory of models is only read: --frozen is wanted beside it")
+    _or_say(args.model, lambda: stream.filtered(models.file_of(args.model), frozen=args.frozen))
 
 
 async def _rehearse(args: argparse.Namespace) -> None:
@@ -85,11 +115,25 @@ async def _rehearse(args: argparse.Namespace) -> None:
     _or_say(args.model, lambda: rehearsing.run(args))
 
 
+async def _learn(args: argparse.Namespace) -> None:
+    from recoup_retry_scheduler.rehearsal import fitting  # noqa: PLC0415  see above
+
+    _or_say(args.models, lambda: fitting.learn(args))
+
+
+async def _models(args: argparse.Namespace) -> None:
+    from recoup_retry_scheduler.rehearsal import fitting  # noqa: PLC0415  see above
+
+    _or_say(args.folder, lambda: fitting.list_or_use(args))
+
+
 def _or_say(model: Path | None, do: Callable[[], None]) -> None:
     """Do something that reads a model, or end with a word about it."""
-    from recoup_retry_scheduler.rehearsal import stream  # noqa: PLC0415  see above
+    from recoup_retry_scheduler.rehearsal import models, stream  # noqa: PLC0415  see above
 
     try:
         do()
     except stream.OtherModel:
         raise SystemExit(f"{model}: {stream.OtherModel.__doc__}") from None
+    except models.NoVersion as why:
+        raise SystemExit(str(why)) from None

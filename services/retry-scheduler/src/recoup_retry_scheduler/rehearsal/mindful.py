@@ -35,8 +35,8 @@ class Mindful:
         choice = self.mind.choose(
             failing,
             case.person.mind,
-            earliest=_hours(instants.earliest),
-            latest=_hours(instants.latest),
+            earliest=hours(instants.earliest),
+            latest=hours(instants.latest),
             apart=instants.gap / _HOUR,
             tries=case.wish.policy.max_tries - case.tries,
         )
@@ -52,13 +52,13 @@ class Mindful:
 
     def passed(self, person: Person, at: datetime) -> None:
         """Learn of a customer from a charge that passed."""
-        minds.passed(person.mind, _hours(at), _offset(person.zone, _day(at)))
+        minds.passed(person.mind, hours(at), offset(person.zone, day_of(at)))
         person.paid_at = at if person.paid_at is None else max(person.paid_at, at)
 
     def learn(self, case: Case, at: datetime, *, passed: bool) -> None:
         """Learn from the outcome of a planned try; call it before the outcome is noted."""
         if not self.frozen:
-            self.mind.learn(_failing(case), case.person.mind, _hours(at), passed=passed)
+            self.mind.learn(_failing(case), case.person.mind, hours(at), passed=passed)
         elif passed:
             self.passed(case.person, at)
 
@@ -66,7 +66,7 @@ class Mindful:
         """Learn when a customer says that they are paid."""
         person.mind.belief = paydays.told(
             person.mind.belief,
-            today=paydays.day_of(_hours(told.at) + _offset(person.zone, _day(told.at))),
+            today=paydays.day_of(hours(told.at) + offset(person.zone, day_of(told.at))),
             day_of_month=told.day_of_month,
             weekday=told.weekday,
             day=None if told.date is None else told.date.toordinal() - paydays.EPOCH,
@@ -82,14 +82,15 @@ def _failing(case: Case) -> Failing:
     last_at = case.last_at if last is None else last.at
     return Failing(
         kind,
-        _hours(case.opened.at),
-        _hours(last_at),
+        hours(case.opened.at),
+        hours(last_at),
         case.tries + 1,
-        _offset(case.opened.timezone, _day(last_at)),
+        offset(case.opened.timezone, day_of(last_at)),
     )
 
 
-def _hours(at: datetime) -> float:
+def hours(at: datetime) -> float:
+    """Give an instant in hours since 1970."""
     return (at - _EPOCH) / _HOUR
 
 
@@ -97,12 +98,13 @@ def _instant(hours: float) -> datetime:
     return _EPOCH + timedelta(seconds=round(hours * 3600))
 
 
-def _day(at: datetime) -> int:
+def day_of(at: datetime) -> int:
+    """Give an instant's day in UTC, since 1970."""
     return (at - _EPOCH).days
 
 
 @lru_cache(maxsize=10_000)  # a year's days of some thirty zones
-def _offset(zone: str | None, day: int) -> float:
+def offset(zone: str | None, day: int) -> float:
     """Give the hours from UTC to local time at a day's noon; none for a zone that nobody knows."""
     try:
         at = (_EPOCH + timedelta(days=day, hours=12)).astimezone(ZoneInfo(zone or "UTC"))

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TextIO
 
 from pydantic import ValidationError
 
-from recoup_retry_scheduler.rehearsal import rows, shown, stream, wire
+from recoup_retry_scheduler.rehearsal import models, rows, shown, stream, wire
 from recoup_retry_scheduler.rehearsal.rehearse import History, Rehearsed, rehearse
 from recoup_retry_scheduler.rehearsal.rows import Bad
 from recoup_retry_scheduler.rehearsal.summary import Summary
@@ -29,10 +29,12 @@ def run(args: argparse.Namespace) -> None:
 
     Raises:
         SystemExit: with 2 for a policy that cannot be, with a sentence for a file that cannot be read.
+        NoVersion: no model of a directory is in use.
         OtherModel: the file is no model of ours.
     """
     asked = _policy(args)
-    weights = Weights.prior() if args.model is None else _weights(args.model)
+    model = models.file_of(args.model)
+    weights = Weights.prior() if model is None else _weights(model)
     summary, history = Summary(), History()
     kept: list[Rehearsed] = []
     skipped = Skipped(sys.stderr)

@@ -7,8 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from recoup_retry_scheduler.rehearsal import wire
 
@@ -25,16 +24,14 @@ class NoTable(Exception):
     """The file is no CSV that could be read; its message says what is wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """An event, and the number of the line (from 1) where it ended."""
 
     line: int
     told: wire.Line
 
 
-@dataclass(frozen=True, slots=True)
-class Bad:
+class Bad(NamedTuple):
     """A line that could not be taken, and why."""
 
     line: int
