@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from recoup_retry_scheduler.rehearsal import wire
 from recoup_retry_scheduler.rehearsal.memory import FORGOTTEN_AFTER
-from recoup_retry_scheduler.rehearsal.mindful import day_of, hours, offset
+from recoup_retry_scheduler.rehearsal.mindful import hours, offset
 from recoup_retry_scheduler.rehearsal.rows import Bad, Row
 from recoup_retry_scheduler.rules import codes
 from recoup_retry_scheduler.smart import paydays
@@ -75,12 +75,12 @@ class Logbook:
 
     def _take(self, told: wire.Line) -> None:
         match told:
-            case wire.Failure():
-                self._failure(told)
+            case wire.Payment():  # most of a log
+                self._payment(told)
             case wire.Outcome():
                 self._outcome(told)
-            case wire.Payment():
-                self._payment(told)
+            case wire.Failure():
+                self._failure(told)
             case wire.CardUpdated():
                 self._card(told)
             case wire.CustomerPayday():
@@ -96,7 +96,7 @@ class Logbook:
         person.zone = told.timezone or person.zone
         credit = (told.funding or "").strip().casefold() == "credit"
         said = codes.read(told.gateway or "", told.brand, told)
-        ahead = offset(told.timezone, day_of(told.at))
+        ahead = offset(told.timezone, int(at // 24))
         failing = Failing(kind_of(said.decline.decline_class, credit=credit), at, at, 1, ahead)
         case = _Case(
             told.case, person, told.gateway or "", told.brand, told.timezone, credit, told.instrument, failing
@@ -133,16 +133,17 @@ class Logbook:
             before.first_at,
             at,
             before.number + said.charged,
-            offset(case.zone, day_of(told.at)),
+            offset(case.zone, int(at // 24)),
         )
 
     def _payment(self, told: wire.Payment) -> None:
-        person, at = self._person(told.customer, None), hours(told.at)
+        person = self._people.get(told.customer) or self._person(told.customer, None)
+        at = hours(told.at)
         if at <= person.paid_at:
             return  # it is told twice
         _in_order(person, at)
         person.paid_at = at
-        self._writer.payment(person.number, at, offset(person.zone, day_of(told.at)))
+        self._writer.payment(person.number, at, offset(person.zone, int(at // 24)))
 
     def _card(self, told: wire.CardUpdated) -> None:
         person, at = self._person(told.customer, None), hours(told.at)
@@ -158,7 +159,7 @@ class Logbook:
         person, at = self._person(told.customer, None), hours(told.at)
         _in_order(person, at)
         said = Payday(
-            today=paydays.day_of(at + offset(person.zone, day_of(told.at))),
+            today=paydays.day_of(at + offset(person.zone, int(at // 24))),
             day_of_month=told.day_of_month,
             weekday=told.weekday,
             day=None if told.date is None else told.date.toordinal() - paydays.EPOCH,

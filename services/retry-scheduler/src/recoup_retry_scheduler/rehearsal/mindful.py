@@ -52,7 +52,7 @@ class Mindful:
 
     def passed(self, person: Person, at: datetime) -> None:
         """Learn of a customer from a charge that passed."""
-        minds.passed(person.mind, hours(at), offset(person.zone, day_of(at)))
+        minds.passed(person.mind, hours(at), offset(person.zone, _day(at)))
         person.paid_at = at if person.paid_at is None else max(person.paid_at, at)
 
     def learn(self, case: Case, at: datetime, *, passed: bool) -> None:
@@ -66,7 +66,7 @@ class Mindful:
         """Learn when a customer says that they are paid."""
         person.mind.belief = paydays.told(
             person.mind.belief,
-            today=paydays.day_of(hours(told.at) + offset(person.zone, day_of(told.at))),
+            today=paydays.day_of(hours(told.at) + offset(person.zone, _day(told.at))),
             day_of_month=told.day_of_month,
             weekday=told.weekday,
             day=None if told.date is None else told.date.toordinal() - paydays.EPOCH,
@@ -85,7 +85,7 @@ def _failing(case: Case) -> Failing:
         hours(case.opened.at),
         hours(last_at),
         case.tries + 1,
-        offset(case.opened.timezone, day_of(last_at)),
+        offset(case.opened.timezone, _day(last_at)),
     )
 
 
@@ -98,8 +98,7 @@ def _instant(hours: float) -> datetime:
     return _EPOCH + timedelta(seconds=round(hours * 3600))
 
 
-def day_of(at: datetime) -> int:
-    """Give an instant's day in UTC, since 1970."""
+def _day(at: datetime) -> int:
     return (at - _EPOCH).days
 
 

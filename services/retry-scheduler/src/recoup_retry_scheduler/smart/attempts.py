@@ -56,6 +56,7 @@ hours since the last try and the first failure; `paid` tells that a charge of th
 
 _EVENT = Struct("<bbbbbhiiiff")
 _NOTHING = (0, 0, 0, 0, 0)
+_PAYMENT = int(What.PAYMENT)  # most of a log are payments
 NEVER = -1e9
 """Hours since 1970 of what has not been."""
 
@@ -119,7 +120,7 @@ class Writer:
     def payment(self, person: int, at: float, offset: float) -> None:
         """Add another charge that passed."""
         day = paydays.day_of(at + offset)
-        self._add(What.PAYMENT, *_NOTHING, person, day, day, 0.0, 0.0)
+        self._events += _EVENT.pack(_PAYMENT, 0, 0, 0, 0, 0, person, day, day, 0.0, 0.0)
         self._passed_at[person] = max(self._passed_at[person], at)
 
     def payday(self, person: int, told: Payday) -> None:
