@@ -1,5 +1,7 @@
 """`learn` and `models`: a log is taken as `decide` takes it; versions stay, and one of them is active."""
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recoup_retry_scheduler.rehearsal import models, stream
+from recoup_retry_scheduler.rehearsal import models, rows, stream
 from recoup_retry_scheduler.rehearsal.decide import Decider
 from recoup_retry_scheduler.rehearsal.logbook import Logbook
 from recoup_retry_scheduler.rehearsal.models import About
@@ -75,8 +77,8 @@ def happened(
 def booked(*lines: Line) -> tuple[Logbook, list[str]]:
     """Write lines into a log; give what was refused."""
     book = Logbook()
-    rows: list[Row | Bad] = [Row(number, read(json.dumps(line))) for number, line in enumerate(lines, 1)]
-    return book, [f"{bad.line}: {bad.why}" for bad in book.take(rows)]
+    given: list[Row | Bad] = [Row(number, read(json.dumps(line))) for number, line in enumerate(lines, 1)]
+    return book, [f"{bad.line}: {bad.why}" for bad in book.take(given)]
 
 
 def text(*lines: Line) -> str:
@@ -124,6 +126,18 @@ def test_a_log_is_taken_as_decide_takes_it(seed: int) -> None:
     assert len(writer.told) == book.attempts > 150
     assert writer.told == mind.told
     assert losses(book.log(), Weights.prior()) == pytest.approx(mind.losses, abs=1e-6)
+
+
+def test_a_table_and_json_lines_are_the_same_log() -> None:
+    told, file = list(happened(4, 40)), io.StringIO()
+    table = csv.DictWriter(file, sorted({name for line in told for name in line}))
+    table.writeheader()
+    table.writerows(told)
+    books = [booked(*told)[0], Logbook()]
+    given = io.BufferedReader(io.BytesIO(file.getvalue().encode()))
+    assert list(books[1].take(rows.read(given, {}))) == []
+    one, other = (book.log().events for book in books)
+    assert np.array_equal(one, other)
 
 
 def test_what_cannot_be_taken_is_told_why() -> None:
@@ -236,11 +250,13 @@ def test_a_version_that_is_not_whole_is_none_and_its_number_is_not_given_again(t
         (["rehearse", "-", "--model", "{}"], 1, "{}: no version is active"),
         (["decide", "--frozen", "--model", "{}"], 1, "{}: no version is active"),
         (["learn", "-"], 2, "--models"),
+        (["learn", "-", "--models", "{}/file"], 1, "{}/file: File exists"),
     ],
 )
 def test_what_cannot_be_is_told(
     run: Command, tmp_path: Path, arguments: list[str], code: int, said: str
 ) -> None:
+    (tmp_path / "file").touch()
     done = run(*(one.format(tmp_path) for one in arguments), told=text(failure(), outcome(20)))
     assert done.code == code
     assert said.format(tmp_path) in done.err

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from recoup_retry_scheduler.rehearsal import rows, wire
-from recoup_retry_scheduler.rehearsal.rehearse import SUPPOSED, History, Rehearsed, rehearse
+from recoup_retry_scheduler.rehearsal.rehearse import BEFORE, SUPPOSED, History, Rehearsed, rehearse
 from recoup_retry_scheduler.rehearsal.rows import Bad, Row
 from recoup_retry_scheduler.smart.learning import Weights
 
 from .scheduler_command import Command
-from .scheduler_decide import START, Line, Stream, card, failure, outcome, policy, success
+from .scheduler_decide import START, Line, Stream, at, card, failure, outcome, policy, success
 
 DOCUMENT = Path(__file__).parents[3] / "docs/rehearse.md"
 FORECASTS = ("expect", "lift", "would recover", "would have recovered", "recovery rate")
@@ -127,6 +127,17 @@ def test_what_was_really_done_is_shown_beside_and_moves_no_plan_of_its_case() ->
     )
     assert [told.success for told in one.really] == [False, True]
     assert one.plans == alone[0].plans
+
+
+def test_of_many_earlier_events_the_newest_count() -> None:
+    paid = [
+        {"type": "payment", "at": at(number - BEFORE - 9), "customer": "u1"} for number in range(BEFORE + 5)
+    ]
+    history = History()
+    assert list(history.take(read(lines(failure(), *paid)))) == []
+    before = history.before(history.failures[0])
+    assert len(before) == BEFORE
+    assert before[-1].line == BEFORE + 6
 
 
 def test_no_order_of_lines_matters() -> None:

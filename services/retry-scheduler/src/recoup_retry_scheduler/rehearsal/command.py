@@ -128,7 +128,7 @@ async def _models(args: argparse.Namespace) -> None:
 
 
 def _or_say(model: Path | None, do: Callable[[], None]) -> None:
-    """Do something that reads a model, or end with a word about it."""
+    """Do something that reads a model, or end with a word about it, or about a file that cannot be had."""
     from recoup_retry_scheduler.rehearsal import models, stream  # noqa: PLC0415  see above
 
     try:
@@ -137,3 +137,5 @@ def _or_say(model: Path | None, do: Callable[[], None]) -> None:
         raise SystemExit(f"{model}: {stream.OtherModel.__doc__}") from None
     except models.NoVersion as why:
         raise SystemExit(str(why)) from None
+    except OSError as why:
+        raise SystemExit(f"{why.filename or model}: {why.strerror}") from None

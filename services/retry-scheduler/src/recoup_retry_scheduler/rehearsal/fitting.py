@@ -34,8 +34,10 @@ def learn(args: argparse.Namespace) -> None:
         SystemExit: with a sentence, for a log that cannot be read or has too few attempts.
         NoVersion: the model in use is not there.
         OtherModel: it is no model of ours.
+        OSError: the log cannot be read, or nothing can be kept in the directory.
     """
-    in_use = models.active(args.models) if args.models.is_dir() else None
+    args.models.mkdir(parents=True, exist_ok=True)  # what cannot be kept is not worth a long fit
+    in_use = models.active(args.models)
     before = Weights.prior() if in_use is None else stream.load(models.active_file(args.models))
     log = _read(args)
     attempts = len(log.attempts)

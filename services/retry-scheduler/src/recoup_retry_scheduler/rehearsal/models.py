@@ -102,8 +102,7 @@ def _known(folder: Path) -> Iterator[About]:
 
 
 def reserve(folder: Path) -> int:
-    """Give a version that nobody else gets, the directory made where it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Give a version that nobody else gets."""
     version = max((int(file.stem) for file in folder.glob("*.npz") if file.stem.isdecimal()), default=0)
     while True:
         version += 1

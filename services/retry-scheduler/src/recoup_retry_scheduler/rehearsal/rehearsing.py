@@ -28,13 +28,14 @@ def run(args: argparse.Namespace) -> None:
     """Rehearse as asked.
 
     Raises:
-        SystemExit: with 2 for a policy that cannot be, with a sentence for a file that cannot be read.
+        SystemExit: with 2 for a policy that cannot be, with a sentence for a file that has no failure.
+        OSError: a file cannot be read.
         NoVersion: no model of a directory is in use.
         OtherModel: the file is no model of ours.
     """
     asked = _policy(args)
     model = models.file_of(args.model)
-    weights = Weights.prior() if model is None else _weights(model)
+    weights = Weights.prior() if model is None else stream.load(model)
     summary, history = Summary(), History()
     kept: list[Rehearsed] = []
     skipped = Skipped(sys.stderr)
@@ -77,19 +78,13 @@ def _policy(args: argparse.Namespace) -> wire.Policy:
         raise
 
 
-def _weights(model: Path) -> Weights:
-    try:
-        return stream.load(model)
-    except OSError as why:
-        raise SystemExit(f"{model}: {why.strerror}") from None
-
-
 @contextmanager
 def opened(name: str) -> Iterator[BinaryIO]:
     """Give a file, or standard input.
 
     Raises:
-        SystemExit: it cannot be opened, or is no table; with a sentence that says why.
+        OSError: it cannot be opened.
+        SystemExit: it is no table; with a sentence that says why.
     """
     try:
         if name == "-":
@@ -97,8 +92,6 @@ def opened(name: str) -> Iterator[BinaryIO]:
         else:
             with Path(name).open("rb") as file:
                 yield file
-    except OSError as why:
-        raise SystemExit(f"{name}: {why.strerror}") from None
     except rows.NoTable as why:
         raise SystemExit(f"{name}: {why}") from None
 
