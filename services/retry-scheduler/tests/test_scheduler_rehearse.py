@@ -160,6 +160,15 @@ def test_the_weights_stand_still() -> None:
     assert (weights.version, weights._waiting) == (0, [])
 
 
+def test_a_failure_whose_tries_no_line_could_tell_is_skipped() -> None:
+    history = History()
+    assert list(history.take(read(lines(failure(at="2099-12-30T09:00:00Z"))))) == []
+    asked = wire.Policy(type="policy", merchant="any")
+    assert list(rehearse(history, asked, Weights.prior())) == [
+        Bad(1, "at: its tries would be made after 2099")
+    ]
+
+
 # --- files as people have them --------------------------------------------------------------------------------
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from recoup_retry_scheduler.rehearsal import wire
 from recoup_retry_scheduler.rehearsal.answers import in_whole_seconds
 from recoup_retry_scheduler.rehearsal.books import Answer
@@ -219,7 +221,10 @@ def _own(decider: Decider, told: wire.Failure | wire.Outcome) -> Answer:
 
 def _failing_again(failure: wire.Failure, at: datetime) -> wire.Outcome:
     codes = {name: getattr(failure, name) for name in wire.Codes.model_fields}
-    return wire.Outcome(type="outcome", at=at, case=failure.case, success=False, **codes)
+    try:
+        return wire.Outcome(type="outcome", at=at, case=failure.case, success=False, **codes)
+    except ValidationError:
+        raise _Refused("at: its tries would be made after 2099") from None
 
 
 def _note_delay(planned: Planned, verdict: Allowed | Forbidden | None, at: datetime) -> None:

@@ -152,6 +152,6 @@ def _row(columns: list[str], cells: list[str], number: int) -> Row | Bad:
 
 def _value(name: str, cell: str) -> Any:
     """Read a cell; one that is not what its field wants stays as it is and is refused like any other."""
-    if name in _WHOLE and cell.removeprefix("-").isdecimal():
+    if name in _WHOLE and len(cell) < 20 and cell.removeprefix("-").isdecimal():
         return int(cell)
     return _YES_OR_NO.get(cell.casefold(), cell) if name == "success" else cell
