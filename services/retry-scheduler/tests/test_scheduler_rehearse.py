@@ -270,8 +270,6 @@ def test_what_belongs_to_no_failure_or_comes_twice_is_told() -> None:
     told = lines(outcome(5, "c9"), failure(), failure(3), policy(), {"type": "sync"})
     assert [(bad.line, bad.why) for bad in History().take(read(told))] == [
         (3, "case: it was opened before"),
-        (4, "type: policies come from the options here"),
-        (5, "type: policies come from the options here"),
         (1, "case: no failure of it is told"),
     ]
 
