@@ -164,5 +164,5 @@ def test_the_whole_works_at_its_smallest_size(tmp_path: Path) -> None:
     assert [title for title in (game.title for game in GAMES.values()) if f"## {title}\n" not in text] == []
     assert "300 histories of 10 nasty events" in text
     assert "in 1,000,000 histories | 0 in 300" in text
-    assert "`retry-scheduler learn` on 20," in text
+    assert "`retry-scheduler learn` on 2" in text
     assert done.returncode == 1, "too few histories: a goal was missed"
