@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ class Watched(Mind):
         self.weights = Weights.prior()
         before = customer.surprise
         super().learn(failing, customer, at, passed=passed)
-        self.told.append((failing, at, passed))
+        self.told.append((replace(failing, lot=None), at, passed))
         self.losses.append(-float(np.log(1 - abs(customer.surprise - before))))
 
 

@@ -187,5 +187,5 @@ def test_the_posterior_is_that_of_a_logistic_regression() -> None:
         weights.hear(x, 1.0, bool(random.random() < 1 / (1 + math.exp(-(x @ true)))))
     weights.learn()
     assert weights.mean[:3] == pytest.approx(true[:3], abs=0.15)
-    drawn = np.array([weights.drawn(random, 1.0)[0] for _ in range(400)])
+    drawn = np.array([weights.drawn(random, 1.0, 400)[:, 0]])
     assert drawn.std() == pytest.approx(math.sqrt(np.linalg.inv(weights.precision)[0, 0]), rel=0.15)

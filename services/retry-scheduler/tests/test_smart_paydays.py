@@ -68,18 +68,16 @@ def test_wages_arrive_in_the_morning() -> None:
 
 def test_a_table_of_days_agrees_with_its_single_days() -> None:
     local = np.array([day("2025-03-20"), day("2025-03-28"), day("2025-04-03")]) * 24.0 + ARRIVED_BY
-    ages, counts, place = paydays.between(local)
-    assert (ages[:, place[1]] == paydays.ages(day("2025-03-28"))).all()
-    assert (
-        (counts[:, place[2]] > counts[:, place[0]]) == paydays.crossed(day("2025-03-20"), day("2025-04-03"))
-    ).all()
+    ages, counts = paydays.at(local)
+    assert (ages[1] == paydays.ages(day("2025-03-28"))).all()
+    assert ((counts[2] > counts[0]) == paydays.crossed(day("2025-03-20"), day("2025-04-03"))).all()
 
 
 @pytest.mark.parametrize("text", ["1900-01-01", "2150-01-01"])
 def test_days_beyond_the_tables_are_those_at_their_edge(text: str) -> None:
-    ages, counts, place = paydays.between(np.array([day(text) * 24.0, day(text) * 24.0 + 48]))
-    assert ages.shape == counts.shape == (len(CYCLES), 1)
-    assert list(place) == [0, 0]
+    ages, counts = paydays.at(np.array([day(text) * 24.0, day(text) * 24.0 + 48]))
+    assert ages.shape == counts.shape == (2, len(CYCLES))
+    assert (counts[0] == counts[1]).all()
 
 
 @pytest.mark.parametrize("country", ["US", "DE", "JP", "", None])

@@ -1,46 +1,69 @@
 """The planner against every plan there is: coordinate ascent finds the best, or one nearly as good."""
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from recoup_retry_scheduler.smart.planner import Outlook, best
+from recoup_retry_scheduler.smart.planner import Outlook, best, odds
 
 
-def outlook(seed: int, slots: int = 14, truths: int = 4, tries: int = 3, cost: float = 0.01) -> Outlook:
+@dataclass
+class World:
+    """What an outlook follows from, slot by slot: odds without and with a payday, and when there was one."""
+
+    share: NDArray[np.float64]
+    odds: NDArray[np.float64]
+    paid: float
+    paydays: NDArray[np.int64]
+    hours: NDArray[np.int64]
+    tries: int
+    cost: float
+
+    def passes(self, number: int, before: int, at: int, truth: int) -> float:
+        gap = self.hours[at] - self.hours[before]
+        if gap < 10:
+            return 0.0
+        new = self.paydays[truth, at] > self.paydays[truth, before]
+        odds = (
+            self.odds[at] * (self.paid if new else 1) * (number + 1) ** -0.3 * (1 - 0.95 * np.exp(-gap / 40))
+        )
+        return float(odds / (1 + odds))
+
+    def outlook(self) -> Outlook:
+        slots, truths = range(len(self.hours)), range(len(self.share))
+        fails = [
+            np.array(
+                [[[1 - self.passes(k, i, j, t) for t in truths] for j in slots] for i in slots], np.float32
+            )
+            for k in range(self.tries)
+        ]
+        return Outlook(self.share.astype(np.float32), fails, np.full(len(slots), self.cost, np.float32))
+
+
+def world(seed: int, slots: int = 14, truths: int = 4, tries: int = 3, cost: float = 0.01) -> World:
     random = np.random.default_rng(seed)
-    odds = random.uniform(0.05, 0.6, (1, slots + 1)).astype(np.float32)
-    share = random.dirichlet(np.ones(truths)).astype(np.float32)
-    hours = np.concatenate([[0], 10 + np.cumsum(random.integers(3, 15, slots))])
-    faded = (1 - 0.95 * np.exp(-np.arange(hours[-1] + 1) / 40)).astype(np.float32)
-    faded[:10] = 0
-    by_try = (np.arange(1, tries + 1) ** -0.3).astype(np.float32)
-    paydays = np.cumsum(random.random((truths, slots + 1)) < 0.1, axis=1).astype(np.int16)
-    return Outlook(
-        truths=np.arange(truths),
-        share=share,
-        against=(1 / odds).astype(np.float32),
-        crossed=np.tile(1 / (6 * odds), (truths, 1)).astype(np.float32),
-        paydays=paydays,
-        faded=by_try[:, None] * faded,
-        at=hours.astype(float),
-        hours=hours,
-        cost=np.full(slots + 1, cost, dtype=np.float32),
+    return World(
+        share=random.dirichlet(np.ones(truths)),
+        odds=random.uniform(0.05, 0.6, slots + 1),
+        paid=6.0,
+        paydays=np.cumsum(random.random((truths, slots + 1)) < 0.1, axis=1),
+        hours=np.concatenate([[0], 10 + np.cumsum(random.integers(3, 15, slots))]),
+        tries=tries,
+        cost=cost,
     )
 
 
-def worth(look: Outlook, plan: tuple[int, ...]) -> float:
+def worth(of: World, plan: tuple[int, ...]) -> float:
     """Work a plan's worth out anew, truth by truth."""
     total = 0.0
-    for truth, share in enumerate(look.share):
+    for truth, share in enumerate(of.share):
         alive, before = float(share), 0
         for number, slot in enumerate(plan):
-            paid = look.paydays[truth, slot] > look.paydays[truth, before]
-            against = look.crossed[truth, slot] if paid else look.against[0, slot]
-            odds = look.faded[number, look.hours[slot] - look.hours[before]] / against
-            passes = odds / (1 + odds)
-            total += alive * (passes - look.cost[slot])
+            passes = of.passes(number, before, slot, truth)
+            total += alive * (passes - of.cost)
             alive, before = alive * (1 - passes), slot
     return total
 
@@ -48,53 +71,59 @@ def worth(look: Outlook, plan: tuple[int, ...]) -> float:
 def test_it_is_nearly_as_good_as_the_best_of_all_plans() -> None:
     missed = []
     for seed in range(24):
-        look = outlook(seed)
-        found = best(look, [3, 7, 11])
+        of = world(seed)
+        found = best(of.outlook(), [3, 7, 11])
         assert found is not None
-        of_all = max(worth(look, plan) for plan in itertools.combinations(range(1, 15), 3))
-        missed.append(of_all - worth(look, tuple(found[0])))
+        of_all = max(worth(of, plan) for plan in itertools.combinations(range(1, 15), 3))
+        missed.append(of_all - worth(of, tuple(found.slots)))
     assert max(missed) < 0.05
     assert np.mean(missed) < 0.01
 
 
 @pytest.mark.parametrize("tries", [1, 2, 5])
-def test_the_odds_told_are_those_of_the_first_try(tries: int) -> None:
-    look = outlook(3, tries=tries)
+def test_what_is_lost_after_the_first_try_is_what_the_rest_is_not_worth(tries: int) -> None:
+    of = world(3, tries=tries)
+    look = of.outlook()
     found = best(look, list(range(1, tries + 1)))
     assert found is not None
-    plan, p = found
-    assert plan == sorted(set(plan))
-    assert p - 0.01 == pytest.approx(worth(look, (plan[0],)), abs=1e-5)
+    assert found.slots == sorted(set(found.slots))
+    for slot, after in enumerate(found.after, found.low):
+        lost = float((look.fails[0][0, slot] * after) @ look.share) + of.cost
+        assert 1 - lost == pytest.approx(worth(of, (slot, *found.slots[1:])), abs=1e-5)
+
+
+def test_the_odds_told_are_those_of_the_first_try() -> None:
+    of = world(3, tries=1)
+    assert odds(of.outlook(), 5) - of.cost == pytest.approx(worth(of, (5,)), abs=1e-5)
 
 
 def test_a_try_that_is_not_worth_its_cost_is_not_made() -> None:
-    assert best(outlook(1, cost=0.99), [3, 7, 11]) is None
+    assert best(world(1, cost=0.99).outlook(), [3, 7, 11]) is None
 
 
 def test_a_first_try_that_is_not_worth_its_cost_gives_way_to_later_ones() -> None:
-    look = outlook(7, truths=1, tries=3)
-    look.against[:], look.crossed[:] = 1000, 1
-    look.paydays[:] = 0
-    look.paydays[:, -1] = 1
-    found = best(look, [2, 5, 8])
+    of = world(7, truths=1, tries=3)
+    of.odds[:], of.paid = 0.001, 1000
+    of.paydays[:] = 0
+    of.paydays[:, -1] = 1
+    found = best(of.outlook(), [2, 5, 8])
     assert found is not None
-    assert found[0] == [14]
+    assert found.slots == [14]
 
 
 def test_a_try_that_would_come_too_soon_has_no_odds() -> None:
-    look = outlook(5, slots=3, tries=2)
-    look.hours[:] = [0, 10, 12, 20]
-    found = best(look, [1, 2])
+    of = world(5, slots=3, tries=2)
+    of.hours[:] = [0, 10, 12, 20]
+    found = best(of.outlook(), [1, 2])
     assert found is not None
-    assert found[0][1] == 3
+    assert found.slots[1] == 3
 
 
 def test_a_payday_that_lies_between_is_waited_for() -> None:
-    look = outlook(7, truths=1, tries=1)
-    look.against[:] = 10
-    look.crossed[:] = 1
-    look.paydays[:] = 0
-    look.paydays[:, 9:] = 1
-    found = best(look, [2])
+    of = world(7, truths=1, tries=1)
+    of.odds[:], of.paid = 0.1, 10
+    of.paydays[:] = 0
+    of.paydays[:, 9:] = 1
+    found = best(of.outlook(), [2])
     assert found is not None
-    assert found[0][0] >= 9
+    assert found.slots[0] >= 9

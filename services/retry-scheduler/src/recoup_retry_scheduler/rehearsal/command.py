@@ -36,9 +36,7 @@ def _add_decide(commands: Any) -> None:
         "--model", type=Path, help="start from the weights in this file, and keep them there at the end"
     )
     parser.add_argument("--frozen", action="store_true", help="decide without learning")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="fixes the draws of exploration; there are none yet"
-    )
+    parser.add_argument("--seed", type=_seed, default=0, help="fixes what exploration draws; from 0 on")
     parser.set_defaults(run=_decide, refuse=parser.error)
 
 
@@ -101,12 +99,23 @@ def _names(text: str) -> dict[str, str]:
     return {field.strip(): name for field, _, name in parts}
 
 
+def _seed(given: str) -> int:
+    seed = int(given)
+    if seed < 0:
+        raise ValueError
+    return seed
+
+
 async def _decide(args: argparse.Namespace) -> None:
     from recoup_retry_scheduler.rehearsal import models, stream  # noqa: PLC0415  see above
 
     if args.model is not None and args.model.is_dir() and not args.frozen:
         args.refuse("a directory of models is only read: --frozen is wanted beside it")
-    _or_say(args.model, lambda: stream.filtered(models.file_of(args.model), frozen=args.frozen))
+
+    def decide() -> None:
+        stream.filtered(models.file_of(args.model), frozen=args.frozen, seed=args.seed)
+
+    _or_say(args.model, decide)
 
 
 async def _rehearse(args: argparse.Namespace) -> None:

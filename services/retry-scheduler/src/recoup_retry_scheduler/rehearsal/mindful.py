@@ -3,9 +3,10 @@
 All that rehearsal knows of `smart` stands here, and how its weights are kept in `stream`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from recoup_retry_scheduler.rehearsal import wire
@@ -20,7 +21,7 @@ _HOUR = timedelta(hours=1)
 
 @dataclass
 class Mindful:
-    """Asks one mind. `frozen`: it learns nothing."""
+    """Asks one mind. `frozen`: it learns nothing, and explores nothing that could be learnt from."""
 
     mind: minds.Mind
     frozen: bool
@@ -32,6 +33,8 @@ class Mindful:
     def choose(self, case: Case, instants: Allowed) -> Plan | None:
         """Choose an instant, or None where no try is worth what it costs."""
         failing = _failing(case)
+        if self.frozen:
+            failing = replace(failing, lot=None)
         choice = self.mind.choose(
             failing,
             case.person.mind,
@@ -86,6 +89,7 @@ def _failing(case: Case) -> Failing:
         hours(last_at),
         case.tries + 1,
         offset(case.opened.timezone, _day(last_at)),
+        crc32(f"{case.name} {case.tries}".encode()),
     )
 
 

@@ -26,14 +26,17 @@ class OtherModel(Exception):
     """The file holds weights of other features: it is of another release, or no model."""
 
 
-def filtered(model: Path | None, *, frozen: bool) -> None:
+def filtered(model: Path | None, *, frozen: bool, seed: int) -> None:
     """Answer standard input on standard output, from what a file has learnt, and keep there what is learnt more.
+
+    Args:
+        seed: fixes what is drawn.
 
     Raises:
         OtherModel: the file is no model of ours.
     """
     weights = load(model) if model is not None and model.exists() else Weights.prior()
-    decider = Decider(Mind(weights), frozen=frozen)
+    decider = Decider(Mind(weights, seed), frozen=frozen)
     gc.freeze()
     gc.set_threshold(10_000, 20, 10_000)  # what is forgotten leaves no cycles; a whole collection takes 0.1 s
     try:

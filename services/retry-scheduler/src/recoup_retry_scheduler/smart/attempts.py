@@ -175,8 +175,7 @@ class Days:
         days = np.concatenate([log.events["first"], log.events["day"]])
         start, end = (int(days.min()), int(days.max())) if len(days) else (0, 0)
         local = np.arange(start, end + 1, dtype=np.float64) * 24 + paydays.ARRIVED_BY
-        ages, counts, place = paydays.between(local)
-        return cls(start, np.ascontiguousarray(ages[:, place].T), np.ascontiguousarray(counts[:, place].T))
+        return cls(start, *paydays.at(local))
 
 
 def waves(events: Events) -> Iterator[NDArray[np.int64]]:

@@ -71,7 +71,8 @@ class Weights:
         self.seen += int(shares.sum().round())
         self.version += 1
 
-    def drawn(self, random: np.random.Generator, width: float) -> Floats:
-        """Give weights drawn from the posterior, its width scaled."""
+    def drawn(self, random: np.random.Generator, width: float, many: int) -> Floats:
+        """Give sets of weights drawn from the posterior, its width scaled; one in each row."""
         root = np.linalg.cholesky(self.precision)
-        return self.mean + width * np.linalg.solve(root.T, random.standard_normal(len(self.mean)))
+        apart = np.linalg.solve(root.T, random.standard_normal((len(self.mean), many)))
+        return self.mean + width * apart.T

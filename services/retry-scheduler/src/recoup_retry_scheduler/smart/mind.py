@@ -11,11 +11,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from recoup_retry_scheduler.smart import odds, paydays, reasons
+from recoup_retry_scheduler.smart import odds, paydays, planner, reasons
+from recoup_retry_scheduler.smart.exploring import REDRAWN_AFTER, Draws
 from recoup_retry_scheduler.smart.learning import Weights, logistic
 from recoup_retry_scheduler.smart.odds import Kind
 from recoup_retry_scheduler.smart.planner import Outlook, best
-from recoup_retry_scheduler.smart.tables import Failing, Tables
+from recoup_retry_scheduler.smart.reasons import Scene
+from recoup_retry_scheduler.smart.tables import SOON, Failing, Tables, slots as slots_of
 
 Floats = NDArray[np.float64]
 
@@ -60,12 +62,21 @@ class Choice:
     propensity: float = 1.0
 
 
+def _fails(odds: NDArray[np.float32], of_try: np.float32) -> NDArray[np.float32]:
+    fails = odds * of_try
+    fails += 1
+    np.reciprocal(fails, out=fails)
+    return fails
+
+
 @dataclass
 class Mind:
-    """Weights, and tables that follow from them until they change."""
+    """Weights, and tables that follow from them until they change. `seed`: fixes what is drawn."""
 
     weights: Weights = field(default_factory=Weights.prior)
+    seed: int = 0
     _tables: Tables | None = None
+    _draws: Draws | None = None
 
     def choose(
         self,
@@ -77,18 +88,28 @@ class Mind:
         apart: float,
         tries: int,
     ) -> Choice | None:
-        """Choose the next try between two instants, or None where no further try is worth its cost."""
+        """Choose the next try between two instants, or None where no further try is worth its cost.
+
+        Args:
+            apart: hours between two tries, at least.
+            tries: that are left.
+        """
         if tries <= 0 or latest < earliest:
             return None
-        tables = self.tables()
-        slots = tables.slots(failing, earliest, latest)
+        tables, draws = self.tables(), None if failing.lot is None else self.draws()
+        hour = tables.hour if draws is None else draws.hour(failing)
+        slots = slots_of(failing, earliest, latest, hour)
         tries = min(tries, len(slots) - 1)
-        outlook = self._outlook(tables, failing, customer, slots, apart, tries)
-        found = best(outlook, _spread(len(slots), tries))
+        scene = self._scene(tables, failing, customer, slots, apart, tries)
+        found = best(scene.outlook, _spread(len(slots), tries))
         if found is None:
             return None
-        (slot, *_), p = found
-        return Choice(float(slots[slot]), p, reasons.why(tables, failing, customer.effect, outlook, slot, p))
+        slot, propensity = found.slots[0], 1.0
+        if draws is not None:
+            slot, propensity = draws.first(failing, scene, found)
+        p = planner.odds(scene.outlook, slot)
+        reason = reasons.why(tables, failing, customer.effect, scene, slot, p)
+        return Choice(float(slots[slot]), p, reason, propensity)
 
     def tables(self) -> Tables:
         """Give the tables of the present weights."""
@@ -96,34 +117,47 @@ class Mind:
             self._tables = Tables.of(self.weights)
         return self._tables
 
-    def _outlook(
+    def draws(self) -> Draws:
+        """Give sets of weights drawn from a posterior that is hardly older than the present one."""
+        if self._draws is None or self.weights.version - self._draws.version >= REDRAWN_AFTER:
+            self._draws = Draws.of(self.weights, self.seed)
+        return self._draws
+
+    def _scene(
         self, tables: Tables, failing: Failing, customer: Customer, slots: Floats, apart: float, tries: int
-    ) -> Outlook:
+    ) -> Scene:
         kind = tables.kinds[failing.kind]
         likely = np.flatnonzero(customer.belief > UNLIKELY)
         share = customer.belief[likely].astype(np.float32)
-        local = slots + failing.offset
-        aged, counts, place = paydays.between(local)
-        since = slots - failing.first_at
-        base = tables.by_hour(local) * np.exp(kind.late * since + tables.customer * customer.effect)
-        against = (1 / base).astype(np.float32)[None]
-        passed = counts[likely][:, place]
+        share /= share.sum()
+        local, since = slots + failing.offset, slots - failing.first_at
+        aged, counts = (one[:, likely] for one in paydays.at(local))
+        paid = kind.paid[aged]
         if customer.passed_at > failing.last_at:
-            passed[:, 0] = -1
+            counts[0] = -1
+        effect = math.exp(tables.customer * customer.effect)
+        base = tables.by_hour(local) * np.exp(kind.late * since) * effect
         hours = np.ceil(slots - slots[0]).astype(np.int64)
-        by_try = np.arange(failing.number, failing.number + tries) ** kind.number
-        faded = by_try.astype(np.float32)[:, None] * kind.faded[: hours[-1] + 1]
-        faded[:, : math.ceil(apart)] = 0
-        return Outlook(
-            truths=likely,
-            share=share / share.sum(),
-            against=against,
-            crossed=against / kind.paid[aged[likely]][:, place],
-            paydays=passed,
-            faded=faded,
-            at=slots,
-            hours=hours,
-            cost=(COST + A_DAY_LATER / 24 * since).astype(np.float32),
+        gaps = hours - hours[:, None]
+        by_gap = base.astype(np.float32) * kind.faded[gaps]
+        by_gap[gaps < apart] = 0
+        crossed = np.where(counts > counts[:, None], paid, np.float32(1))
+        crossed *= by_gap[:, :, None]
+        by_try = (np.arange(failing.number, failing.number + tries) ** kind.number).astype(np.float32)
+        return Scene(
+            likely,
+            aged,
+            paid,
+            counts > counts[0],
+            hours,
+            local,
+            effect * float(by_try[0]) * math.exp(kind.late * float(since[0])),
+            int(np.searchsorted(slots, slots[1] + SOON[-1], "right")),
+            Outlook(
+                share,
+                [_fails(crossed[:1], by_try[0]), *(_fails(crossed, of_try) for of_try in by_try[1:])],
+                (COST + A_DAY_LATER / 24 * since).astype(np.float32),
+            ),
         )
 
     def learn(self, failing: Failing, customer: Customer, at: float, *, passed: bool) -> None:

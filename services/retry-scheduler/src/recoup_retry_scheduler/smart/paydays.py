@@ -157,16 +157,21 @@ def ages(day: int) -> Floats:
     return _tables()[1][:, _column(day)].astype(float)
 
 
-def between(local: Floats) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.int64]]:
-    """Give days since the last payday and how many there were, by cycle and day, and each instant's day among them.
+def at(local: Floats) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Give days since the last payday and how many there were, by instant and cycle.
 
     Args:
-        local: hours since 1970, increasing.
+        local: hours since 1970.
     """
+    counts, ages = _by_day()
+    days = ((local - (ARRIVED_BY + 24 * _FIRST_DAY)) // 24).astype(np.int64).clip(0, _DAYS - 1)
+    return ages[days], counts[days]
+
+
+@cache
+def _by_day() -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     counts, ages = _tables()
-    days = ((local - ARRIVED_BY) // 24).astype(np.int64).clip(_FIRST_DAY, _FIRST_DAY + _DAYS - 1)
-    columns = slice(days[0] - _FIRST_DAY, days[-1] - _FIRST_DAY + 1)
-    return ages[:, columns], counts[:, columns], days - days[0]
+    return np.ascontiguousarray(counts.T), np.ascontiguousarray(ages.T)
 
 
 def crossed(first: int, second: int) -> NDArray[np.bool_]:

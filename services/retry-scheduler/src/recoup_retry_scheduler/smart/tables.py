@@ -13,11 +13,8 @@ from recoup_retry_scheduler.smart.odds import Kind
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-HOURS_A_DAY = 3
-"""Slots of a day that are looked at: its best hours, some hours apart."""
-
 SOON = np.array([0.0, 1.0, 2.0, 4.0, 7.0])
-"""Hours after the earliest instant that are looked at too."""
+"""Hours after the earliest instant that are looked at; after them one hour of each day."""
 
 LONGEST = 62 * 24
 """Hours; no window is longer."""
@@ -25,13 +22,20 @@ LONGEST = 62 * 24
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """A case as the mind sees it. `number`: of charges that failed, the first included."""
+    """A case as the mind sees it.
+
+    Args:
+        number: of charges that failed, the first included.
+        offset: hours to add to UTC for local time.
+        lot: a number of the case's own, by which one of the drawn sets of weights is taken; None explores nothing.
+    """
 
     kind: Kind
     first_at: float
     last_at: float
     number: int
     offset: float
+    lot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Tables:
         week: what odds are multiplied by, by local hour from Monday on.
         usual: that of an hour like all others.
         customer: exponent of e, a customer's own effect.
-        good: hours since a midnight of the slots that are looked at.
+        hour: of a day, the best one.
     """
 
     version: int
@@ -67,37 +71,40 @@ class Tables:
     kinds: dict[Kind, OfKind]
     usual: float
     customer: float
-    good: Floats
+    hour: int
 
     @classmethod
     def of(cls, weights: Weights) -> Self:
         """Work them out."""
-        mean = weights.mean
-        by_hour = np.repeat(mean[odds.HOURS : odds.HOURS + 12], 2)
-        week = mean[odds.WEEKDAYS : odds.WEEKDAYS + 7, None] + by_hour
-        chosen = best_hours(by_hour)
-        days = np.arange(LONGEST // 24 + 1)
+        mean, by_hour = weights.mean, week(weights.mean)
         return cls(
             version=weights.version,
-            week=_exponential(week.ravel()),
+            week=by_hour,
             kinds={kind: _of_kind(mean[odds.OF_KIND[kind] :]) for kind in Kind},
-            usual=float(np.exp(week.mean())),
+            usual=float(np.exp(np.log(by_hour).mean())),
             customer=float(mean[odds.CUSTOMER]),
-            good=(24.0 * days[:, None] + chosen).ravel().astype(np.float64),
+            hour=int(best_hours(mean)),
         )
 
     def by_hour(self, local: Floats) -> Singles:
         """Give what odds are multiplied by at local instants, hours since 1970; a Monday was three days before that."""
         return self.week[(local.astype(np.int64) + 72) % 168]
 
-    def slots(self, failing: Failing, earliest: float, latest: float) -> Floats:
-        """Give the failure and the instants after it that are looked at, hours since 1970, UTC."""
-        midnight = (earliest + failing.offset) // 24 * 24 - failing.offset
-        first, last = np.searchsorted(self.good, (earliest + SOON[-1] - midnight, latest - midnight), "right")
-        soon = earliest + SOON[: 1 + int(np.searchsorted(SOON[1:], latest - earliest, "right"))]
-        return np.concatenate(([failing.last_at], soon, self.good[first:last] + midnight))
+
+def slots(failing: Failing, earliest: float, latest: float, hour: int) -> Floats:
+    """Give the failure and the instants after it that are looked at, hours since 1970, UTC.
+
+    Args:
+        hour: of a local day, at which it is looked at.
+    """
+    soon = earliest + SOON[: int(np.searchsorted(SOON, latest - earliest, "right"))]
+    after = earliest + float(SOON[-1]) + failing.offset
+    first = (after - hour) // 24 * 24 + 24 + hour - failing.offset
+    days = max(0, int((latest - first) // 24) + 1)
+    return np.concatenate(([failing.last_at], soon, first + _DAYS[:days]))
 
 
+_DAYS = 24.0 * np.arange(LONGEST // 24 + 1)
 _FADES = np.exp(-np.arange(LONGEST) / np.array(odds.GAPS)[:, None])
 _FRESH = np.exp(-np.arange(paydays.OLD + 1) / np.array(odds.FRESH)[:, None])
 """Each exponential alone, by hours and by days."""
@@ -107,27 +114,42 @@ _MOST = 30.0
 
 
 def _of_kind(mean: Floats) -> OfKind:
-    faded = mean[0] + mean[odds.FADED : odds.FADED + len(_FADES)] @ _FADES
-    paid = mean[odds.CROSSED] + mean[odds.FRESHNESS : odds.FRESHNESS + len(_FRESH)] @ _FRESH
     return OfKind(
-        faded=_exponential(faded),
-        paid=_exponential(paid),
+        faded=faded(mean),
+        paid=paid(mean),
         number=float(mean[odds.NUMBER]),
         late=float(mean[odds.LATE]) / 168,
     )
 
 
+# Of one set of weights, or of several, one in each row:
+
+
+def week(weights: Floats) -> Singles:
+    """Give what odds are multiplied by, by local hour from Monday on."""
+    by_hour = np.repeat(weights[..., odds.HOURS : odds.HOURS + 12], 2, axis=-1)
+    by_day = weights[..., odds.WEEKDAYS : odds.WEEKDAYS + 7]
+    return _exponential((by_day[..., None] + by_hour[..., None, :]).reshape(*weights.shape[:-1], 168))
+
+
+def best_hours(weights: Floats) -> NDArray[np.int64]:
+    """Give a day's best hour; of equal ones the one nearest to noon."""
+    by_hour = np.repeat(weights[..., odds.HOURS : odds.HOURS + 12], 2, axis=-1)
+    best: NDArray[np.int64] = (by_hour - 1e-3 * np.abs(np.arange(24) - 12.5)).argmax(axis=-1)
+    return best
+
+
+def faded(of_kind: Floats) -> Singles:
+    """Give what odds are multiplied by, by whole hours since the last try; weights from a kind's first on."""
+    fades = of_kind[..., odds.FADED : odds.FADED + len(_FADES)] @ _FADES
+    return _exponential(of_kind[..., 0, None] + fades)
+
+
+def paid(of_kind: Floats) -> Singles:
+    """Give what odds are multiplied by with a payday since the last try, by days since it; weights likewise."""
+    fresh = of_kind[..., odds.FRESHNESS : odds.FRESHNESS + len(_FRESH)] @ _FRESH
+    return _exponential(of_kind[..., odds.CROSSED, None] + fresh)
+
+
 def _exponential(logits: Floats) -> Singles:
     return np.exp(logits.clip(-_MOST, _MOST).astype(np.float32))
-
-
-def best_hours(day: Floats) -> NDArray[np.int64]:
-    """Give a day's best hours, four or more apart; of equal ones those about noon."""
-    order = np.argsort(-(day - 1e-3 * np.abs(np.arange(24) - 12.5)), kind="stable")
-    chosen: list[int] = []
-    for hour in order:
-        if all(abs(hour - other) >= 4 for other in chosen):
-            chosen.append(int(hour))
-        if len(chosen) == HOURS_A_DAY:
-            break
-    return np.array(sorted(chosen), dtype=np.int64)
