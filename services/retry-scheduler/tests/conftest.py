@@ -12,6 +12,7 @@ from recoup_local.pytest_plugin import ServiceDatabases
 from recoup_retry_scheduler.cases.domain.case import Policy
 
 from .scheduler_bench import Merchant
+from .scheduler_command import Command
 from .scheduler_life import Life
 
 
@@ -29,6 +30,12 @@ def life_with() -> Callable[..., Life]:
         return Life(policy=replace(Policy(), **policy))
 
     return make
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command of rehearsal."""
+    return Command(capsys, monkeypatch)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -13,12 +13,15 @@ from tests.worlds.rules_survey import Survey
 from tests.worlds.simulation.figures import EVEN, FIXED, ORACLE, Figures, Line, summed_up
 
 from .games import GAMES, RECOUP, Result
+from .refit import ATTEMPTS, Refit
 from .speed import Speed
 
 MOST_TRIES = 3.6
 """A recovery, those of cases that were lost included."""
 HISTORIES = 1_000_000
 """In which no rule may be broken."""
+REFIT_SECONDS, REFIT_MIB = 60, 1024
+"""That a fit to so many attempts may take."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,26 @@ def judged_speed(speed: Speed) -> list[Verdict]:
     return [
         Verdict("speed", "an answer in the process, p99 < 1 ms", f"{speed.p99_ms:.3g} ms", speed.p99_ms < 1),
         Verdict("speed", "answers a second through the pipe ≥ 5,000", f"{rate:,.0f}", rate >= 5000),
+    ]
+
+
+def judged_refit(refit: Refit) -> list[Verdict]:
+    """Judge how long a fit takes and how much memory; of fewer attempts than asked it shows too little."""
+    whole = refit.attempts >= ATTEMPTS
+    of = f"{refit.attempts:,} attempts"
+    return [
+        Verdict(
+            "refit",
+            f"a fit to {ATTEMPTS:,} attempts < {REFIT_SECONDS} s",
+            f"{refit.seconds:.1f} s for {of}",
+            whole and refit.seconds < REFIT_SECONDS,
+        ),
+        Verdict(
+            "refit",
+            f"a fit to {ATTEMPTS:,} attempts ≤ {REFIT_MIB} MiB",
+            f"{refit.peak_mib:.0f} MiB for {of}",
+            whole and refit.peak_mib <= REFIT_MIB,
+        ),
     ]
 
 

@@ -16,7 +16,8 @@ from tests.worlds.rules_survey import Survey
 from tests.worlds.simulation.chart import Bar, Group, drawn
 
 from .games import GAMES
-from .goals import Row, Verdict, judged, judged_rules, judged_speed, percent
+from .goals import Row, Verdict, judged, judged_refit, judged_rules, judged_speed, percent
+from .refit import Refit
 from .speed import Speed
 
 DOCS = ROOT / "docs"
@@ -57,6 +58,7 @@ class Run:
     rows: dict[str, list[Row]] = field(default_factory=dict)
     rules: Survey | None = None
     speed: Speed | None = None
+    refit: Refit | None = None
     seconds: float = 0.0
 
     def verdicts(self) -> list[Verdict]:
@@ -64,7 +66,8 @@ class Run:
         found = [verdict for game, rows in self.rows.items() for verdict in judged(game, rows)]
         if self.rules is not None:
             found.append(judged_rules(self.rules))
-        return found + (judged_speed(self.speed) if self.speed is not None else [])
+        found += judged_speed(self.speed) if self.speed is not None else []
+        return found + (judged_refit(self.refit) if self.refit is not None else [])
 
 
 def keep(run: Run, out: Path | None = None) -> list[Path]:
@@ -107,6 +110,8 @@ def page(run: Run, used: Mapping[str, str], *, charted: bool) -> str:
         parts += ["## rules\n", f"{_rules(run.rules)}\n"]
     if run.speed is not None:
         parts += ["## speed\n", f"{_speed(run.speed)}\n"]
+    if run.refit is not None:
+        parts += ["## refit\n", f"{_refit(run.refit)}\n"]
     settings = "; ".join(f"{name}: {value}" for name, value in run.settings.items())
     about = "; ".join(f"{name} {value}" for name, value in {**run.on, **used}.items())
     ended = f"`{run.command}`, {run.at:%Y-%m-%d %H:%M} UTC, {run.seconds:,.0f} s; {about}.\n"
@@ -166,6 +171,15 @@ def _speed(speed: Speed) -> str:
         f"{speed.answers:,} answers to failures and failed tries, JSON to objects, in the process: p50 "
         f"{speed.p50_ms:.3g} ms, p99 {speed.p99_ms:.3g} ms. The same lines written ahead through the pipe of "
         f"`retry-scheduler decide`, start not counted: {rates} answers a second."
+    )
+
+
+def _refit(refit: Refit) -> str:
+    return (
+        f"`retry-scheduler learn` on {refit.attempts:,} attempts ({refit.lines:,} lines): {refit.seconds:.1f} s, of "
+        f"which the processor worked {refit.processor_seconds:.1f}, and {refit.peak_mib:.0f} MiB at most. Log loss of "
+        f"the newest tenth, which it did not learn: {refit.after:.4f}, with what is believed before any data "
+        f"{refit.before:.4f}."
     )
 
 

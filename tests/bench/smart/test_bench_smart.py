@@ -15,8 +15,9 @@ from tests.worlds.rules_survey import Survey
 from tests.worlds.simulation.figures import EVEN, FIXED, ORACLE, Figures
 
 from .games import GAMES, RECOUP, Result
-from .goals import HISTORIES, judged, judged_rules, judged_speed, mean, rows_of
+from .goals import HISTORIES, judged, judged_refit, judged_rules, judged_speed, mean, rows_of
 from .page import Run, keep, page
+from .refit import ATTEMPTS, Refit
 from .speed import Speed
 from .work import Asked
 
@@ -117,6 +118,15 @@ def test_a_broken_rule_a_decider_that_never_tries_and_a_slow_answer_are_missed()
     assert "- history 3: becs_never: forbidden" in page(run(rules=broken), {}, charted=False)
 
 
+def test_a_fit_that_is_slow_large_or_of_too_few_attempts_is_missed() -> None:
+    good = Refit(ATTEMPTS, 3 * ATTEMPTS, 59.9, 50.0, 1024.0, 0.5, 0.4)
+    assert [one.held for one in judged_refit(good)] == [True, True]
+    assert [one.held for one in judged_refit(replace(good, seconds=60.0))] == [False, True]
+    assert [one.held for one in judged_refit(replace(good, peak_mib=1025.0))] == [True, False]
+    assert [one.held for one in judged_refit(replace(good, attempts=ATTEMPTS - 1))] == [False, False]
+    assert "on 1,000,000 attempts (3,000,000 lines): 59.9 s" in page(run(refit=good), {}, charted=False)
+
+
 def test_the_page_says_what_was_missed_and_how_it_was_measured(tmp_path: Path) -> None:
     rows = {
         game: rows_of([result(game, "us", many)])
@@ -154,4 +164,5 @@ def test_the_whole_works_at_its_smallest_size(tmp_path: Path) -> None:
     assert [title for title in (game.title for game in GAMES.values()) if f"## {title}\n" not in text] == []
     assert "300 histories of 10 nasty events" in text
     assert "in 1,000,000 histories | 0 in 300" in text
+    assert "`retry-scheduler learn` on 2" in text
     assert done.returncode == 1, "too few histories: a goal was missed"

@@ -1,6 +1,7 @@
 """What is measured, shared out among processes, with a word after each portion of how much is left.
 
-Promise: a world with a seed is one process' work, so that its oracle is asked once; speed is measured alone, first.
+Promise: a world with a seed is one process' work, so that its oracle is asked once; how long something takes is
+measured alone, first.
 """
 
 import itertools
@@ -19,11 +20,12 @@ from tests.worlds.simulation.figures import Task, rendered, summed_up
 from .games import GAMES, Result, listening, play_all
 from .goals import Row, rows_of
 from .page import Run
+from .refit import ATTEMPTS, measure_refit
 from .speed import measure_speed
 
 T = TypeVar("T")
-RULES, SPEED = "rules", "speed"
-TASKS = [*GAMES, RULES, SPEED]
+RULES, SPEED, REFIT = "rules", "speed", "refit"
+TASKS = [*GAMES, RULES, SPEED, REFIT]
 EVENTS = 10
 """Lines of a history."""
 PORTIONS, FEWEST = 40, 250
@@ -57,7 +59,7 @@ class Asked:
 
     def something(self) -> bool:
         """Tell whether there is anything to measure."""
-        return bool({RULES, SPEED} & set(self.tasks)) or any(map(self.games, self.worlds))
+        return bool({RULES, SPEED, REFIT} & set(self.tasks)) or any(map(self.games, self.worlds))
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,10 @@ def measured(run: Run, asked: Asked) -> Run:
         say("speed: the decider alone, in the process and through the pipe")
         task = GAMES["cold"].task(asked.failures, asked.scale)
         run = replace(run, speed=measure_speed(asked.worlds[0], asked.seeds[0], task))
+    if REFIT in asked.tasks:
+        say("refit: a log is written, and learnt from by a process of its own")
+        attempts = max(1000, round(ATTEMPTS * asked.scale))
+        run = replace(run, refit=measure_refit(asked.worlds[0], asked.seeds[0], attempts))
     with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:
         try:
             run.rows.update(_games(pool, asked))

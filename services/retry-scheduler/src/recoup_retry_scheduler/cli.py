@@ -1,4 +1,4 @@
-"""`retry-scheduler`: serve, migrate, republish, quarantine, decide."""
+"""`retry-scheduler`: serve, migrate, republish, quarantine, decide, rehearse, learn, models."""
 
 import argparse
 import sys

@@ -60,7 +60,7 @@ def kind_of(declined: DeclineClass | None, funding: str | None) -> odds.Kind:
     return odds.kind_of(declined, credit=(funding or "").strip().casefold() == "credit")
 
 
-def failing(  # noqa: PLR0913  # all that is known of a case
+def failing(  # all that is known of a case
     kind: odds.Kind,
     *,
     first_at: datetime,

@@ -78,6 +78,11 @@ class Decider:
         except (wire.Unreadable, Refused) as why:
             yield {"error": str(why), "line": line}
 
+    def verdict(self, case: str) -> Allowed | Forbidden | None:
+        """Say what the rules make of an open case as things stand; None of one that is not open."""
+        known = self._cases.get(case)
+        return None if known is None else self._verdict(known)
+
     def _heard(self, told: wire.Line, line: int) -> Iterator[Answer]:
         match told:
             case wire.Policy():

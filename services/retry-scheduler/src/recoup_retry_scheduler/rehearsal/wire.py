@@ -26,9 +26,11 @@ _FIRST, _LAST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2100, 1, 1, 
 
 
 def _in_our_time(at: dt.datetime) -> dt.datetime:
-    if not _FIRST <= at < _LAST:
-        raise ValueError("an instant of 2000 to 2099 is wanted")
-    return at.astimezone(dt.UTC)
+    if _FIRST.year - 1 <= at.year <= _LAST.year:  # instants of one zone are compared four times as fast
+        at = at.astimezone(dt.UTC)
+        if _FIRST <= at < _LAST:
+            return at
+    raise ValueError("an instant of 2000 to 2099 is wanted")
 
 
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]

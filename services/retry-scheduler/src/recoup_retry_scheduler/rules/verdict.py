@@ -63,12 +63,19 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The instants that are allowed, both ends included. `gap`: between two tries. `because`: why not sooner, or ""."""
+    """The instants that are allowed, both ends included.
+
+    Attributes:
+        gap: between two tries.
+        because: why not sooner, or "".
+        rule: which says so, or "".
+    """
 
     earliest: datetime
     latest: datetime
     gap: timedelta
     because: str
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,7 @@ def _instants(payment: Payment, now: datetime) -> Allowed | Forbidden:
     end, bound = payment.first_at + payment.policy.window, schemes.not_after(scheme, payment.first_at)
     latest = min(end, bound)
     if held.until <= latest:
-        return Allowed(held.until, latest, gap, held.because)
+        return Allowed(held.until, latest, gap, held.because, held.rule)
     rule, why = "window", f"your policy's window ends on {on(end)}"
     if bound < end:
         rule, why = f"{scheme}_window", f"{schemes.title(scheme)} takes it until {on(bound)}"
