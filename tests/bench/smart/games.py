@@ -102,7 +102,7 @@ def listening(heard: list[str] | None = None) -> Hear:
     Args:
         heard: where its lines are kept, as text.
     """
-    decider, numbers = Decider(Mind(), frozen=False), itertools.count(1)
+    decider, numbers = Decider(Mind()), itertools.count(1)
 
     def hear(given: dict[str, Any] | str) -> list[dict[str, Any]]:
         raw = given if isinstance(given, str) else json.dumps(given)

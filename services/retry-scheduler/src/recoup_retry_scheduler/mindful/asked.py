@@ -50,7 +50,16 @@ def choose(
 
 def newcomer(country: str | None) -> minds.Customer:
     """Give a customer of whom nothing is known but where their bank is."""
-    return minds.Customer(paydays.prior((country or "").strip().upper() or None).copy())
+    return minds.Customer(_prior(country).copy())
+
+
+def located(customer: minds.Customer, country: str) -> None:
+    """Learn where the bank is of a customer who came without a country."""
+    minds.located(customer, _prior(None), _prior(country))
+
+
+def _prior(country: str | None) -> minds.Floats:
+    return paydays.prior((country or "").strip().upper() or None)
 
 
 def kind_of(declined: DeclineClass | None, funding: str | None) -> odds.Kind:

@@ -96,12 +96,14 @@ class Person:
     Attributes:
         mind: what is believed of them.
         zone: where they are, as the last failure told it.
+        located: the country of their bank has been told.
         card: the newest that is known, and when it came.
         paid_at: when the newest charge that is known to have passed was made.
     """
 
     mind: minds.Customer
     zone: str | None = None
+    located: bool = False
     cases: dict[str, "Case"] = field(default_factory=dict)
     card: tuple[datetime, str] | None = None
     paid_at: datetime | None = None

@@ -5,7 +5,7 @@ Promise: no try is answered that the rules forbid, and one that is forbidden by 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from functools import reduce
 
@@ -31,6 +31,7 @@ from recoup_retry_scheduler.rehearsal.books import (
     Tried,
     Wish,
 )
+from recoup_retry_scheduler.rehearsal.customers import Customers
 from recoup_retry_scheduler.rehearsal.memory import NAMES_FORGOTTEN_AFTER, Kept
 from recoup_retry_scheduler.rehearsal.mindful import Mindful
 from recoup_retry_scheduler.rules import codes, limits, never, schemes
@@ -38,6 +39,9 @@ from recoup_retry_scheduler.rules.codes import Said
 from recoup_retry_scheduler.rules.never import Ban
 from recoup_retry_scheduler.rules.verdict import Allowed, Forbidden, allowed
 from recoup_retry_scheduler.smart.mind import Mind
+
+LONGEST_SILENCE = timedelta(days=1000)
+"""An instant later than this after all others is taken for a mistake: it would make every line after it late."""
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -56,10 +60,10 @@ class Refused(Exception):
 
 @dataclass
 class Decider:
-    """All that a stream has told, and the mind it asks. `frozen`: the mind learns nothing."""
+    """All that a stream has told, and the mind it asks. `customers`: what earlier streams have told of them."""
 
     mind: Mind = field(default_factory=Mind)
-    frozen: bool = False
+    customers: Customers = field(default_factory=Customers)
     _now: datetime = _LONG_AGO
     _wishes: dict[str, Wish] = field(default_factory=dict)
     _ended: Kept[str, Ended] = field(default_factory=lambda: Kept(after=NAMES_FORGOTTEN_AFTER))
@@ -68,7 +72,7 @@ class Decider:
     _banned: dict[Key, Ban] = field(default_factory=dict)  # for ever: networks forget no ban
 
     def __post_init__(self) -> None:
-        self._mindful = Mindful(self.mind, frozen=self.frozen)
+        self._mindful = Mindful(self.mind)
         self._cases: Kept[str, Case] = Kept(self._forgotten)
 
     def hear(self, raw: bytes | str, line: int) -> Iterator[Answer]:
@@ -77,6 +81,10 @@ class Decider:
             yield from self._heard(wire.read(raw), line)
         except (wire.Unreadable, Refused) as why:
             yield {"error": str(why), "line": line}
+
+    def learnt(self) -> Customers:
+        """Give what is believed of all customers, those whom this stream told nothing of before the others."""
+        return self.customers.with_all(self._people.items())
 
     def verdict(self, case: str) -> Allowed | Forbidden | None:
         """Say what the rules make of an open case as things stand; None of one that is not open."""
@@ -90,6 +98,8 @@ class Decider:
             case wire.Sync():
                 yield {"line": line, "synced": True}
             case _:
+                if self._now != _LONG_AGO and told.at > self._now + LONGEST_SILENCE:
+                    raise Refused(f"at: at most {LONGEST_SILENCE.days} days after the latest instant heard")
                 self._now = max(self._now, told.at)
                 yield from self._event(told, line)
 
@@ -305,7 +315,9 @@ class Decider:
     # --- what is kept --------------------------------------------------------------------------------------
 
     def _person(self, name: str, country: str | None) -> Person:
-        person = self._people.get(name) or self._mindful.person(country)
+        person = self._people.get(name) or self.customers.find(name) or self._mindful.person(country)
+        if country:
+            self._mindful.located(person, country)
         return self._people.keep(name, person, self._now)
 
     def _credential(self, key: Key) -> Credential:

@@ -24,6 +24,7 @@ class _Person:
     """A customer. `latest`: the newest instant told of them; this and others in hours since 1970."""
 
     number: int
+    country: str | None = None
     zone: str | None = None
     latest: float = NEVER
     paid_at: float = NEVER
@@ -167,10 +168,13 @@ class Logbook:
         self._writer.payday(person.number, said)
 
     def _person(self, name: str, country: str | None) -> _Person:
+        country = (country or "").strip().upper() or None
         person = self._people.get(name)
         if person is None:
-            country = (country or "").strip().upper() or None
-            person = self._people[name] = _Person(self._writer.person(country))
+            person = self._people[name] = _Person(self._writer.person(country), country)
+        elif country and person.country is None:
+            person.country = country
+            self._writer.locate(person.number, country)
         return person
 
 

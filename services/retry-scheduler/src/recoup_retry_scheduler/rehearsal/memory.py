@@ -1,7 +1,7 @@
 """What a stream has told by a key, forgotten when it was not heard of for long."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -31,6 +31,10 @@ class Kept(Generic[K, V]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def items(self) -> Iterator[tuple[K, V]]:
+        """Give all that is kept, what was heard of last at the end."""
+        return ((key, value) for key, (_, value) in self._entries.items())
 
     def get(self, key: K) -> V | None:
         """Give what is kept, if anything."""

@@ -3,7 +3,7 @@
 All that rehearsal knows of `smart` stands here, and how its weights are kept in `stream`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from zlib import crc32
 
@@ -17,22 +17,24 @@ from recoup_retry_scheduler.smart.tables import Failing
 
 @dataclass
 class Mindful:
-    """Asks one mind. `frozen`: it learns nothing, and explores nothing that could be learnt from."""
+    """Asks one mind."""
 
     mind: minds.Mind
-    frozen: bool
 
     def person(self, country: str | None) -> Person:
         """Give a customer of whom nothing is known but where their bank is."""
-        return Person(asked.newcomer(country))
+        return Person(asked.newcomer(country), located=bool(country))
+
+    def located(self, person: Person, country: str) -> None:
+        """Learn where a customer's bank is, if that was not known."""
+        if not person.located:
+            asked.located(person.mind, country)
+            person.located = True
 
     def choose(self, case: Case, instants: Allowed) -> Plan | None:
         """Choose an instant, or None where no try is worth what it costs."""
-        failing = _failing(case)
-        if self.frozen:
-            failing = replace(failing, lot=None)
         tries = case.wish.policy.max_tries - case.tries
-        chosen = asked.choose(self.mind, failing, case.person.mind, instants, tries)
+        chosen = asked.choose(self.mind, _failing(case), case.person.mind, instants, tries)
         return None if chosen is None else Plan(chosen.at, chosen.p, chosen.propensity, chosen.reason)
 
     def failed(self, case: Case) -> None:
@@ -47,10 +49,7 @@ class Mindful:
 
     def learn(self, case: Case, at: datetime, *, passed: bool) -> None:
         """Learn from the outcome of a planned try; call it before the outcome is noted."""
-        if not self.frozen:
-            self.mind.learn(_failing(case), case.person.mind, asked.hours(at), passed=passed)
-        elif passed:
-            self.passed(case.person, at)
+        self.mind.learn(_failing(case), case.person.mind, asked.hours(at), passed=passed)
 
     def payday(self, person: Person, told: wire.CustomerPayday) -> None:
         """Learn when a customer says that they are paid."""

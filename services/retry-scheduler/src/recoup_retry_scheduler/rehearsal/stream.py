@@ -2,14 +2,16 @@
 
 import gc
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import TypeAdapter
 
 from recoup_retry_scheduler.rehearsal.books import Answer
+from recoup_retry_scheduler.rehearsal.customers import Arrays, Customers
 from recoup_retry_scheduler.rehearsal.decide import Decider
 from recoup_retry_scheduler.smart import odds
 from recoup_retry_scheduler.smart.learning import Weights
@@ -20,6 +22,9 @@ LONGEST_LINE = 64 * 1024
 
 _TOO_LONG = f"a line of at most {LONGEST_LINE} bytes is wanted"
 _ANSWER = TypeAdapter(Answer)
+
+
+T = TypeVar("T")
 
 
 class OtherModel(Exception):
@@ -35,8 +40,10 @@ def filtered(model: Path | None, *, frozen: bool, seed: int) -> None:
     Raises:
         OtherModel: the file is no model of ours.
     """
-    weights = load(model) if model is not None and model.exists() else Weights.prior()
-    decider = Decider(Mind(weights, seed), frozen=frozen)
+    weights, customers = (Weights.prior(), Customers())
+    if model is not None and model.exists():
+        weights, customers = load(model), load_customers(model)
+    decider = Decider(Mind(weights, seed, frozen), customers)
     gc.freeze()
     gc.set_threshold(10_000, 20, 10_000)  # what is forgotten leaves no cycles; a whole collection takes 0.1 s
     try:
@@ -45,7 +52,7 @@ def filtered(model: Path | None, *, frozen: bool, seed: int) -> None:
         sys.stderr.close()  # nobody reads; else the interpreter would complain of it at its end
     if model is not None and not frozen:
         weights.learn()
-        save(model, weights)
+        save(model, weights, decider.learnt())
 
 
 def run(decider: Decider, lines: BinaryIO, answers: BinaryIO) -> None:
@@ -68,17 +75,13 @@ def _skip(raw: bytes, lines: BinaryIO) -> None:
         raw = lines.readline(LONGEST_LINE)
 
 
-def save(path: Path, weights: Weights) -> None:
-    """Keep weights, whole or not at all."""
+def save(path: Path, weights: Weights, customers: Customers | None = None) -> None:
+    """Keep weights and what is believed of customers, whole or not at all."""
     unfinished = path.with_name(path.name + ".new")
     with unfinished.open("wb") as file:
-        np.savez(
-            file,
-            names=np.array(odds.NAMES),
-            mean=weights.mean,
-            precision=weights.precision,
-            seen=weights.seen,
-        )
+        arrays = {} if customers is None else customers.arrays()
+        arrays |= {"names": np.array(odds.NAMES), "mean": weights.mean, "precision": weights.precision}
+        np.savez(file, allow_pickle=False, seen=weights.seen, **arrays)
     unfinished.replace(path)
 
 
@@ -88,10 +91,23 @@ def load(path: Path) -> Weights:
     Raises:
         OtherModel: they are of other features, or the file is no model.
     """
+    return _read(path, lambda kept: Weights(kept["mean"], kept["precision"], seen=int(kept["seen"])))
+
+
+def load_customers(path: Path) -> Customers:
+    """Give what is believed of customers.
+
+    Raises:
+        OtherModel: as for `load`.
+    """
+    return _read(path, Customers.of)
+
+
+def _read(path: Path, what: Callable[[Arrays], T]) -> T:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             if tuple(kept["names"]) != odds.NAMES:
                 raise OtherModel
-            return Weights(kept["mean"], kept["precision"], seen=int(kept["seen"]))
+            return what(kept)
     except (ValueError, KeyError, TypeError, EOFError, BadZipFile) as why:
         raise OtherModel from why

@@ -112,6 +112,10 @@ class Writer:
         self._passed_at.append(NEVER)
         return len(self._priors) - 1
 
+    def locate(self, person: int, country: str) -> None:
+        """Say where a customer's bank is who was added without a country."""
+        self._priors[person] = self._countries.setdefault(country, len(self._countries))
+
     def failure(self, person: int, failing: Failing) -> None:
         """Add a first failure."""
         day = paydays.day_of(failing.first_at + failing.offset)

@@ -71,10 +71,16 @@ def _fails(odds: NDArray[np.float32], of_try: np.float32) -> NDArray[np.float32]
 
 @dataclass
 class Mind:
-    """Weights, and tables that follow from them until they change. `seed`: fixes what is drawn."""
+    """Weights, and tables that follow from them until they change.
+
+    Args:
+        seed: fixes what is drawn.
+        frozen: the weights stay as they are, and nothing is explored that they could learn from.
+    """
 
     weights: Weights = field(default_factory=Weights.prior)
     seed: int = 0
+    frozen: bool = False
     _tables: Tables | None = None
     _draws: Draws | None = None
 
@@ -96,7 +102,7 @@ class Mind:
         """
         if tries <= 0 or latest < earliest:
             return None
-        tables, draws = self.tables(), None if failing.lot is None else self.draws()
+        tables, draws = self.tables(), None if self.frozen or failing.lot is None else self.draws()
         hour = tables.hour if draws is None else draws.hour(failing)
         slots = slots_of(failing, earliest, latest, hour)
         tries = min(tries, len(slots) - 1)
@@ -161,7 +167,7 @@ class Mind:
         )
 
     def learn(self, failing: Failing, customer: Customer, at: float, *, passed: bool) -> None:
-        """Learn from a try's outcome: what it says about this customer, then the weights.
+        """Learn from a try's outcome: what it says about this customer, then the weights unless they are frozen.
 
         When the customer was paid is not seen. The outcome is learnt as several, for no payday since the last try and
         for one so many days ago, each by its share after the outcome is known (expectation and maximisation).
@@ -180,7 +186,7 @@ class Mind:
         after /= after.sum()
         alike = ages * crossed
         shares, sums = _sums(alike, after), np.array([_sums(alike, after * one) for one in paid])
-        for group in np.flatnonzero(shares > HARDLY):
+        for group in () if self.frozen else np.flatnonzero(shares > HARDLY):
             row = x.copy()
             row[place : place + len(paid)] = sums[:, group] / shares[group]
             self.weights.hear(row, float(shares[group]), passed)
@@ -229,6 +235,16 @@ def _spread(slots: Floats, tries: int) -> list[int]:
 
 SCARCE = {Kind.FUNDS: 1.0, Kind.REFUSED: 0.5, Kind.FUNDS_ON_CREDIT: 0.4, Kind.REFUSED_ON_CREDIT: 0.2}
 """How much a failure tells of a lack of wages, by its kind; others tell nothing."""
+
+
+def located(customer: Customer, before: Floats, after: Floats) -> None:
+    """Learn where a customer's bank is: what was learnt of them stays, what was believed before it changes.
+
+    Args:
+        before, after: share of each pay cycle among all customers, as was thought and as is known now.
+    """
+    belief = customer.belief * (after / before)
+    customer.belief = belief / belief.sum()
 
 
 def failed(customer: Customer, kind: Kind, *, day: int) -> None:
