@@ -26,8 +26,8 @@ DRAWS = 10
 WIDTH = 0.3
 """Of the posterior's: a wrong try costs a customer's patience."""
 
-REDRAWN_AFTER = 8
-"""Versions of the weights, of some forty outcomes each: the posterior hardly changes sooner."""
+REDRAWN_AFTER = 3
+"""Versions of the weights: the posterior hardly changes sooner."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from recoup_retry_scheduler.smart import odds
 
 Floats = NDArray[np.float64]
 
-AT_ONCE = 128
-"""Rows that are learnt together, of some forty outcomes."""
+AT_ONCE, MOST_AT_ONCE = 128, 1024
+"""Rows that are learnt together, a third of them outcomes: few at first, more when few change little."""
 
 _STEPS = 3
 """Of Newton's method for a batch; it starts from the last one's optimum and hardly moves."""
@@ -47,7 +47,7 @@ class Weights:
     def hear(self, features: Floats, share: float, passed: bool) -> None:  # noqa: FBT001  # an outcome, not a switch
         """Take a share of an outcome, and learn when enough wait."""
         self._waiting.append((features, share, passed))
-        if len(self._waiting) >= AT_ONCE:
+        if len(self._waiting) >= min(max(AT_ONCE, self.seen // 8), MOST_AT_ONCE):
             self.learn()
 
     def learn(self) -> None:

@@ -62,6 +62,23 @@ class Choice:
     propensity: float = 1.0
 
 
+def _distinct(
+    truths: NDArray[np.int64], share: NDArray[np.float32], counts: NDArray[np.int16]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Give truths by which something differs: those that have no payday between the slots are one.
+
+    Args:
+        counts: paydays there were, by slot and pay cycle.
+    """
+    none = (counts[-1] == counts[0])[truths]
+    if not none.any():
+        return truths, share
+    kept = ~none
+    one = int(none.argmax())
+    kept[one], share[one] = True, share[none].sum()
+    return truths[kept], share[kept]
+
+
 def _fails(odds: NDArray[np.float32], of_try: np.float32) -> NDArray[np.float32]:
     fails = odds * of_try
     fails += 1
@@ -133,14 +150,17 @@ class Mind:
         self, tables: Tables, failing: Failing, customer: Customer, slots: Floats, apart: float, tries: int
     ) -> Scene:
         kind = tables.kinds[failing.kind]
+        local, since = slots + failing.offset, slots - failing.first_at
+        aged, counts = paydays.at(local)
         likely = np.flatnonzero(customer.belief > UNLIKELY)
         share = customer.belief[likely].astype(np.float32)
-        share /= share.sum()
-        local, since = slots + failing.offset, slots - failing.first_at
-        aged, counts = (one[:, likely] for one in paydays.at(local))
-        paid = kind.paid[aged]
         if customer.passed_at > failing.last_at:
             counts[0] = -1
+        else:
+            likely, share = _distinct(likely, share, counts)
+        share /= share.sum()
+        aged, counts = aged[:, likely], counts[:, likely]
+        paid = kind.paid[aged]
         effect = math.exp(tables.customer * customer.effect)
         base = tables.by_hour(local) * np.exp(kind.late * since) * effect
         hours = np.ceil(slots - slots[0]).astype(np.int64)
