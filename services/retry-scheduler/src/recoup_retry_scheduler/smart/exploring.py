@@ -2,7 +2,8 @@
 
 Thompson sampling at a part of the posterior's width. Each case draws one of a few sets of weights, by a number of its
 own, so that a plan which nothing changes stays. The odds with which its instant was drawn are the share of the sets
-that choose it: they are known exactly, and told, so that other schedules can be judged later by these outcomes.
+that choose it among the slots that were looked at; they are told, so that other schedules can be judged later by these
+outcomes.
 """
 
 from dataclasses import dataclass, field
