@@ -111,7 +111,7 @@ def test_a_zone_that_nobody_knows_is_utc(zone: str) -> None:
 
 
 def test_a_line_that_is_too_long_is_passed_over() -> None:
-    long = json.dumps(failure(unheard_of="x" * stream.LONGEST_LINE))
+    long = json.dumps(failure(unheard_of="x" * wire.LONGEST_LINE))
     answers = [json.loads(line) for line in said(f'{long}\n{{"type":"sync"}}\n')]
     assert answers == [
         {"error": "a line of at most 65536 bytes is wanted", "line": 1},

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recoup_retry_scheduler.smart.planner import Outlook, best, odds
+from recoup_retry_scheduler.smart.planner import Outlook, after_first, best, odds
 
 
 @dataclass
@@ -75,7 +75,7 @@ def test_it_is_nearly_as_good_as_the_best_of_all_plans() -> None:
         found = best(of.outlook(), [3, 7, 11])
         assert found is not None
         of_all = max(worth(of, plan) for plan in itertools.combinations(range(1, 15), 3))
-        missed.append(of_all - worth(of, tuple(found.slots)))
+        missed.append(of_all - worth(of, tuple(found)))
     assert max(missed) < 0.05
     assert np.mean(missed) < 0.01
 
@@ -86,10 +86,10 @@ def test_what_is_lost_after_the_first_try_is_what_the_rest_is_not_worth(tries: i
     look = of.outlook()
     found = best(look, list(range(1, tries + 1)))
     assert found is not None
-    assert found.slots == sorted(set(found.slots))
-    for slot, after in enumerate(found.after, found.low):
+    assert found == sorted(set(found))
+    for slot, after in enumerate(after_first(look, found), 1):
         lost = float((look.fails[0][0, slot] * after) @ look.share) + of.cost
-        assert 1 - lost == pytest.approx(worth(of, (slot, *found.slots[1:])), abs=1e-5)
+        assert 1 - lost == pytest.approx(worth(of, (slot, *found[1:])), abs=1e-5)
 
 
 def test_the_odds_told_are_those_of_the_first_try() -> None:
@@ -108,7 +108,7 @@ def test_a_first_try_that_is_not_worth_its_cost_gives_way_to_later_ones() -> Non
     of.paydays[:, -1] = 1
     found = best(of.outlook(), [2, 5, 8])
     assert found is not None
-    assert found.slots == [14]
+    assert found == [14]
 
 
 def test_a_try_that_would_come_too_soon_has_no_odds() -> None:
@@ -116,7 +116,7 @@ def test_a_try_that_would_come_too_soon_has_no_odds() -> None:
     of.hours[:] = [0, 10, 12, 20]
     found = best(of.outlook(), [1, 2])
     assert found is not None
-    assert found.slots[1] == 3
+    assert found[1] == 3
 
 
 def test_a_payday_that_lies_between_is_waited_for() -> None:
@@ -126,4 +126,4 @@ def test_a_payday_that_lies_between_is_waited_for() -> None:
     of.paydays[:, 9:] = 1
     found = best(of.outlook(), [2])
     assert found is not None
-    assert found.slots[0] >= 9
+    assert found[0] >= 9

@@ -49,7 +49,7 @@ def test_it_foretells_what_it_has_not_seen_better_than_the_prior_does() -> None:
 
 
 def test_what_is_old_counts_less_as_it_does_one_by_one() -> None:
-    assert learning._OLD_DATA == refit.OLD_DATA
+    assert vars(refit)["OLD_DATA"] == learning.OLD_DATA
 
 
 def test_every_weight_is_learnt() -> None:

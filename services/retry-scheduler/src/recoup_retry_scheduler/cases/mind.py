@@ -11,9 +11,6 @@ from recoup_retry_scheduler.rules.verdict import Allowed
 from recoup_retry_scheduler.smart import mind as minds, odds
 from recoup_retry_scheduler.smart.tables import Failing
 
-USUAL = 0.3
-"""First retries pass for 22 to 35 %: what a customer's own retries are held against."""
-
 
 def chooser() -> Choose:
     """Give the choice of a mind whose tables are ready: the first choice works them out, in a quarter of a second."""
@@ -48,7 +45,7 @@ def customer_of(sight: Sight) -> minds.Customer:
     scarce = None
     for charge in sight.past:
         if charge.invoice_id in owing:
-            customer.surprise += (charge.declined is None) - USUAL
+            customer.surprise += (charge.declined is None) - asked.USUAL_P
             customer.tries += 1
         if charge.declined is None:
             minds.passed(customer, asked.hours(charge.at), asked.offset(sight.zone, charge.at))

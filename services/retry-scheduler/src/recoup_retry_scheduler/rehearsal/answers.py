@@ -6,6 +6,7 @@ from operator import attrgetter
 
 from recoup_events.values import WaitingFor
 from recoup_retry_scheduler.rehearsal.books import Answer, Plan
+from recoup_retry_scheduler.rehearsal.wire import spelt
 from recoup_retry_scheduler.rules.spelling import on
 from recoup_retry_scheduler.rules.verdict import Allowed, Forbidden
 
@@ -63,7 +64,7 @@ def planning(plan: Plan) -> Answer:
     """Spell a try."""
     return {
         "action": "retry",
-        "at": f"{plan.at.isoformat()[:19]}Z",
+        "at": spelt(plan.at),
         "p": round(plan.p, 4),
         "propensity": plan.propensity,
         "reason": plan.reason,

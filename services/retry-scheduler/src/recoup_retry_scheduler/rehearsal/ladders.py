@@ -2,15 +2,13 @@
 
 from datetime import datetime, timedelta
 
+from recoup_retry_scheduler.mindful.asked import USUAL_P
 from recoup_retry_scheduler.rehearsal import wire
 from recoup_retry_scheduler.rehearsal.books import Plan
 from recoup_retry_scheduler.rules.verdict import Allowed
 
 FIXED = (1.0, 3.0, 7.0)
 """Days after the first failure."""
-
-USUAL_P = 0.3
-"""First retries pass for 22 to 35 % (published by several processors); a ladder knows no more."""
 
 
 def step(wish: wire.Policy, tries: int, first_at: datetime, allowed: Allowed) -> Plan | None:

@@ -6,14 +6,14 @@ Promise: what a line says is taken as `decide` takes it, but that every outcome 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from recoup_retry_scheduler.mindful.asked import hours, offset, payday_of
+from recoup_retry_scheduler.mindful.asked import hours, kind_of, offset, payday_of
 from recoup_retry_scheduler.rehearsal import wire
 from recoup_retry_scheduler.rehearsal.memory import FORGOTTEN_AFTER
 from recoup_retry_scheduler.rehearsal.rows import Bad, Row
 from recoup_retry_scheduler.rules import codes
 from recoup_retry_scheduler.smart import paydays
 from recoup_retry_scheduler.smart.attempts import NEVER, Log, Payday, Writer
-from recoup_retry_scheduler.smart.odds import Kind, kind_of
+from recoup_retry_scheduler.smart.odds import Kind
 from recoup_retry_scheduler.smart.tables import Failing
 
 _FORGOTTEN_AFTER = FORGOTTEN_AFTER.total_seconds() / 3600
@@ -41,7 +41,7 @@ class _Case:
     gateway: str
     brand: str | None
     zone: str | None
-    credit: bool
+    funding: str | None
     instrument: str
     failing: Failing
 
@@ -95,12 +95,18 @@ class Logbook:
         person, at = self._person(told.customer, told.country), hours(told.at)
         _in_order(person, at)
         person.zone = told.timezone or person.zone
-        credit = (told.funding or "").strip().casefold() == "credit"
         said = codes.read(told.gateway or "", told.brand, told)
         ahead = offset(told.timezone, told.at)
-        failing = Failing(kind_of(said.decline.decline_class, credit=credit), at, at, 1, ahead)
+        failing = Failing(kind_of(said.decline.decline_class, told.funding), at, at, 1, ahead)
         case = _Case(
-            told.case, person, told.gateway or "", told.brand, told.timezone, credit, told.instrument, failing
+            told.case,
+            person,
+            told.gateway or "",
+            told.brand,
+            told.timezone,
+            told.funding,
+            told.instrument,
+            failing,
         )
         self._cases[told.case] = case
         person.cases = [one for one in person.cases if at - one.failing.last_at < _FORGOTTEN_AFTER]
@@ -130,7 +136,7 @@ class Logbook:
             self._writer.attempt(case.person.number, before, at, passed=False)
             self.attempts += 1
         case.failing = Failing(
-            kind_of(said.decline.decline_class, credit=case.credit),
+            kind_of(said.decline.decline_class, case.funding),
             before.first_at,
             at,
             before.number + said.charged,

@@ -11,9 +11,6 @@ from typing import Any, BinaryIO, NamedTuple
 
 from recoup_retry_scheduler.rehearsal import wire
 
-LONGEST_LINE = 64 * 1024
-"""Bytes; a longer one is passed over."""
-
 _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = ",;\t|"
 _WHOLE = frozenset({"amount_minor", "day_of_month", "weekday"})
@@ -48,22 +45,18 @@ def read(file: BinaryIO, names: Mapping[str, str]) -> Iterator[Row | Bad]:
     Raises:
         NoTable: it is neither JSON lines nor a CSV that has a column `at`.
     """
-    begin: bytes = file.peek(LONGEST_LINE)  # type: ignore[attr-defined]  # buffered readers can
+    begin: bytes = file.peek(wire.LONGEST_LINE)  # type: ignore[attr-defined]  # buffered readers can
     if begin.removeprefix(_BOM).lstrip()[:1] in {b"{", b""}:
         return _json_lines(file)
     return _table(file, names)
 
 
 def _json_lines(file: BinaryIO) -> Iterator[Row | Bad]:
-    number = 0
-    while raw := file.readline(LONGEST_LINE + 1):
-        number += 1
-        if len(raw) > LONGEST_LINE:
-            while raw and not raw.endswith(b"\n"):
-                raw = file.readline(LONGEST_LINE)
-            yield Bad(number, f"a line of at most {LONGEST_LINE} bytes is wanted")
+    for number, line in wire.lines(file):
+        if line is None:
+            yield Bad(number, wire.TOO_LONG)
             continue
-        raw = raw.removeprefix(_BOM).strip() if number == 1 else raw.strip()
+        raw = line.removeprefix(_BOM).strip() if number == 1 else line.strip()
         if raw:
             yield _taken(raw, number)
 
@@ -99,7 +92,7 @@ def _filled(fields: dict[str, Any], number: int) -> Row | Bad:
 def _table(file: BinaryIO, names: Mapping[str, str]) -> Iterator[Row | Bad]:
     # what is no UTF-8 comes through as surrogates, which no text has
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    header = text.readline(LONGEST_LINE)
+    header = text.readline(wire.LONGEST_LINE)
     delimiter = max(_DELIMITERS, key=header.count)
     columns = _columns(next(csv.reader([header], delimiter=delimiter), []), names)
     rows = csv.reader(text, delimiter=delimiter)

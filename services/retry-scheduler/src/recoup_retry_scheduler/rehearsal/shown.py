@@ -1,11 +1,12 @@
 """A rehearsal as people read it, and as JSON lines."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from recoup_retry_scheduler.rehearsal.rehearse import SUPPOSED, Bite, Planned, Rehearsed
 from recoup_retry_scheduler.rehearsal.summary import OfSchedule, Summary
+from recoup_retry_scheduler.rehearsal.wire import spelt
 from recoup_retry_scheduler.rules.spelling import on
 
 _DAY = timedelta(days=1)
@@ -21,11 +22,9 @@ def as_json(one: Rehearsed) -> dict[str, Any]:
         "case": one.failure.case,
         "merchant": one.failure.merchant,
         "customer": one.failure.customer,
-        "at": _instant(one.failure.at),
+        "at": spelt(one.failure.at),
         "schedules": {name: _json(planned) for name, planned in one.plans.items()},
-        "really": [
-            {"at": _instant(told.at), "success": told.success, "code": told.code} for told in one.really
-        ],
+        "really": [{"at": spelt(told.at), "success": told.success, "code": told.code} for told in one.really],
     }
 
 
@@ -33,12 +32,12 @@ def _json(planned: Planned) -> dict[str, Any]:
     return {
         "begins": planned.begins,
         "tries": [
-            {"at": _instant(one.at), "reason": one.reason}
+            {"at": spelt(one.at), "reason": one.reason}
             | ({} if one.odds is None else {"models_odds": one.odds})
             for one in planned.tries
         ],
         "rules_that_bit": [
-            {"rule": bite.rule, "until": bite.until and _instant(bite.until), "reason": bite.reason}
+            {"rule": bite.rule, "until": bite.until and spelt(bite.until), "reason": bite.reason}
             for bite in planned.bites
         ],
         "ends": {
@@ -48,10 +47,6 @@ def _json(planned: Planned) -> dict[str, Any]:
             "reason": planned.reason,
         },
     }
-
-
-def _instant(at: datetime) -> str:
-    return f"{at.isoformat()[:19]}Z"
 
 
 def summed_up(summary: Summary) -> Iterator[str]:

@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 from pydantic import TypeAdapter
 
+from recoup_retry_scheduler.rehearsal import wire
 from recoup_retry_scheduler.rehearsal.books import Answer
 from recoup_retry_scheduler.rehearsal.customers import Arrays, Customers
 from recoup_retry_scheduler.rehearsal.decide import Decider
@@ -17,10 +18,6 @@ from recoup_retry_scheduler.smart import odds
 from recoup_retry_scheduler.smart.learning import Weights
 from recoup_retry_scheduler.smart.mind import Mind
 
-LONGEST_LINE = 64 * 1024
-"""Bytes; a longer line is answered with an error and passed over."""
-
-_TOO_LONG = f"a line of at most {LONGEST_LINE} bytes is wanted"
 _ANSWER = TypeAdapter(Answer)
 
 
@@ -57,22 +54,11 @@ def filtered(model: Path | None, *, frozen: bool, seed: int) -> None:
 
 def run(decider: Decider, lines: BinaryIO, answers: BinaryIO) -> None:
     """Answer each line before the next is read."""
-    number = 0
-    while raw := lines.readline(LONGEST_LINE + 1):
-        number += 1
-        if len(raw) > LONGEST_LINE:
-            _skip(raw, lines)
-            told = [{"error": _TOO_LONG, "line": number}]
-        else:
-            told = list(decider.hear(raw, number))
+    for number, raw in wire.lines(lines):
+        told = [{"error": wire.TOO_LONG, "line": number}] if raw is None else list(decider.hear(raw, number))
         if told:
             answers.write(b"".join(_ANSWER.dump_json(answer) + b"\n" for answer in told))
             answers.flush()
-
-
-def _skip(raw: bytes, lines: BinaryIO) -> None:
-    while raw and not raw.endswith(b"\n"):
-        raw = lines.readline(LONGEST_LINE)
 
 
 def save(path: Path, weights: Weights, customers: Customers | None = None) -> None:

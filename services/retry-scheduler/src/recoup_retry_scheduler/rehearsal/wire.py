@@ -5,7 +5,8 @@ what was sent.
 """
 
 import datetime as dt
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, BinaryIO, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +18,11 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+
+LONGEST_LINE = 64 * 1024
+"""Bytes; a longer line is passed over."""
+
+TOO_LONG = f"a line of at most {LONGEST_LINE} bytes is wanted"
 
 LONGEST_NAME = 200
 LONGEST_ERROR = 200
@@ -159,6 +165,24 @@ _TYPES = "policy, failure, outcome, payment, card_updated, customer_payday or sy
 
 class Unreadable(Exception):
     """A line that is none of the wire's; its message is for whoever sent it."""
+
+
+def lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+    """Give lines and their numbers, from 1, each read when it is asked for; None for one that is too long."""
+    number = 0
+    while raw := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(raw) <= LONGEST_LINE:
+            yield number, raw
+            continue
+        while raw and not raw.endswith(b"\n"):
+            raw = file.readline(LONGEST_LINE)
+        yield number, None
+
+
+def spelt(at: dt.datetime) -> str:
+    """Spell an instant, UTC, in whole seconds."""
+    return f"{at.isoformat()[:19]}Z"
 
 
 def read(raw: bytes | str) -> Line:

@@ -6,6 +6,7 @@ that choose it among the slots that were looked at; they are told, so that other
 outcomes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from recoup_retry_scheduler.smart import odds, tables
 from recoup_retry_scheduler.smart.learning import Weights
 from recoup_retry_scheduler.smart.odds import Kind
-from recoup_retry_scheduler.smart.planner import Best
+from recoup_retry_scheduler.smart.planner import after_first
 from recoup_retry_scheduler.smart.reasons import Scene
 from recoup_retry_scheduler.smart.tables import Failing
 
@@ -56,25 +57,26 @@ class Draws:
         """Give the best hour of a day by the case's set."""
         return int(self.hours[_of(failing)])
 
-    def first(self, failing: Failing, scene: Scene, plan: Best) -> tuple[int, float]:
+    def first(self, failing: Failing, scene: Scene, plan: Sequence[int]) -> tuple[int, float]:
         """Give the slot of a plan's first try by the case's set, and the odds with which it is drawn."""
         chosen, mine = self._lost(failing, scene, plan).argmin(axis=1), _of(failing)
-        slot, alike = plan.low + int(chosen[mine]), chosen == chosen[mine]
+        slot, alike = 1 + int(chosen[mine]), chosen == chosen[mine]
         if slot >= scene.daily:  # another hour is another instant
             alike &= self.hours == self.hours[mine]
         return slot, float(alike.mean())
 
-    def _lost(self, failing: Failing, scene: Scene, plan: Best) -> Singles:
+    def _lost(self, failing: Failing, scene: Scene, plan: Sequence[int]) -> Singles:
         """Give what is lost with the first try at each slot, by set; the tries after it stand as they were planned."""
         faded, paid = self._factors(failing.kind)
-        slots = slice(plan.low, plan.low + len(plan.after))
+        after = after_first(scene.outlook, plan)
+        slots = slice(1, 1 + len(after))
         place = odds.OF_KIND[failing.kind]
         late = np.exp(self.weights[:, place + odds.LATE, None] / 168 * (scene.local[slots] - scene.local[0]))
-        local = (scene.local[slots].astype(np.int64) + 72) % 168
-        odds_ = self.week[:, local] * faded[:, scene.hours[slots]] * late.astype(np.float32)
+        by_hour = self.week[:, tables.hours_of_week(scene.local[slots])]
+        odds_ = by_hour * faded[:, scene.hours[slots]] * late.astype(np.float32)
         fresh = np.where(scene.crossed[slots], paid[:, scene.aged[slots]], np.float32(1))
         fails = 1 / (1 + fresh * (odds_ * scene.constant)[:, :, None])
-        lost: Singles = (fails * (plan.after * scene.outlook.share)).sum(axis=2) + scene.outlook.cost[slots]
+        lost: Singles = (fails * (after * scene.outlook.share)).sum(axis=2) + scene.outlook.cost[slots]
         return lost
 
     def _factors(self, kind: Kind) -> tuple[Singles, Singles]:

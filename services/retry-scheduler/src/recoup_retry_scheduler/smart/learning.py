@@ -19,7 +19,7 @@ AT_ONCE, MOST_AT_ONCE = 128, 1024
 _STEPS = 3
 """Of Newton's method for a batch; it starts from the last one's optimum and hardly moves."""
 
-_OLD_DATA = 60_000.0
+OLD_DATA = 60_000.0
 """Outcomes after which what was learnt before counts half."""
 
 
@@ -58,7 +58,7 @@ class Weights:
         shares = np.array([share for _, share, _ in self._waiting])
         y = np.array([passed for _, _, passed in self._waiting], dtype=float)
         self._waiting.clear()
-        kept = 0.5 ** (shares.sum() / _OLD_DATA)
+        kept = 0.5 ** (shares.sum() / OLD_DATA)
         old = self.precision * kept + np.diag((1 - kept) / odds.WIDTHS**2)
         pull = self.precision @ self.mean * kept + (1 - kept) * odds.MEANS / odds.WIDTHS**2
         mean = self.mean

@@ -7,6 +7,7 @@ given from when and until when it may try, and how far apart.
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +128,7 @@ class Mind:
         found = best(scene.outlook, _spread(slots, tries))
         if found is None:
             return None
-        slot, propensity = found.slots[0], 1.0
+        slot, propensity = found[0], 1.0
         if draws is not None:
             slot, propensity = draws.first(failing, scene, found)
         p = planner.odds(scene.outlook, slot)
@@ -271,22 +272,46 @@ def failed(customer: Customer, kind: Kind, *, day: int) -> None:
     """Learn from a first failure when money is scarce: rather late in a pay cycle."""
     strength = SCARCE.get(kind, 0.0)
     if strength:
-        _sharpen(customer, (0.5 + _phase(day)) ** strength)
+        _sharpen(customer, when_scarce(_phase(day), strength))
 
 
 def passed(customer: Customer, at: float, offset: float) -> None:
     """Learn from another charge of the customer's that passed."""
-    _sharpen(customer, 1.2 - 0.4 * _phase(paydays.day_of(at + offset)))
+    _sharpen(customer, when_paid(_phase(paydays.day_of(at + offset))))
     customer.passed_at = max(customer.passed_at, at)
 
 
 @lru_cache(maxsize=1024)
 def _phase(day: int) -> Floats:
-    """Give by cycle how much of it has passed on a day, 0 to 1."""
-    phase: Floats = np.minimum(paydays.ages(day) / paydays.LENGTHS, 1.0)
-    return phase
+    return phase(paydays.ages(day))
 
 
 def _sharpen(customer: Customer, likelihood: Floats) -> None:
-    belief = customer.belief * likelihood
-    customer.belief = 0.995 * belief / belief.sum() + 0.005 / len(belief)
+    customer.belief = mixed(customer.belief * likelihood)
+
+
+# Of one customer, or of several, one in each row; the fit to a whole log calls them too:
+
+
+def phase(ages: NDArray[np.number[Any]]) -> Floats:
+    """Give by cycle how much of it has passed, 0 to 1; `ages`: days since its last payday."""
+    passed: Floats = np.minimum(ages / paydays.LENGTHS, 1.0)
+    return passed
+
+
+def when_scarce(phase: Floats, strength: float | Floats) -> Floats:
+    """Give by cycle how likely money is scarce; `strength`: how much that tells, 0 to 1."""
+    likely: Floats = (0.5 + phase) ** strength
+    return likely
+
+
+def when_paid(phase: Floats) -> Floats:
+    """Give by cycle how likely a charge passes."""
+    return 1.2 - 0.4 * phase
+
+
+def mixed(belief: Floats) -> Floats:
+    """Make shares add up to one, and keep a little of every cycle."""
+    shares = belief / belief.sum(axis=-1, keepdims=True)
+    kept: Floats = 0.995 * shares + 0.005 / belief.shape[-1]
+    return kept

@@ -39,23 +39,8 @@ class Outlook:
     cost: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The best plan.
-
-    Args:
-        slots: of its tries.
-        low: the first slot that its first try could have.
-        after: what is lost once the first try has failed, by slots from that on and truth.
-    """
-
-    slots: list[int]
-    low: int
-    after: Floats
-
-
-def best(outlook: Outlook, starts: Sequence[int]) -> Best | None:
-    """Give the best plan; None where no try is worth its cost.
+def best(outlook: Outlook, starts: Sequence[int]) -> list[int] | None:
+    """Give the slots of the best plan; None where no try is worth its cost.
 
     Args:
         starts: the slots to start from, one for each try, increasing, from 1 on. The plan has fewer where the first
@@ -77,8 +62,13 @@ def best(outlook: Outlook, starts: Sequence[int]) -> Best | None:
         if still >= len(plan):
             break
     if odds(outlook, plan[0]) > outlook.cost[plan[0]]:
-        return Best(plan, *_after(outlook, plan, 0, _rest(outlook, plan)))
+        return plan
     return best(outlook, plan[1:]) if len(plan) > 1 else None
+
+
+def after_first(outlook: Outlook, plan: Sequence[int]) -> Floats:
+    """Give what is lost once the first try of a plan has failed, by slots that it may have, from 1 on, and truth."""
+    return _after(outlook, plan, 0, _rest(outlook, plan))[1]
 
 
 def odds(outlook: Outlook, slot: int) -> float:

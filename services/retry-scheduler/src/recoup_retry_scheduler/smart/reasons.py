@@ -64,7 +64,7 @@ def why(tables: Tables, failing: Failing, effect: float, scene: Scene, slot: int
     for what, factor in (
         (_since(gap), float(kind.faded[gap] / kind.faded[soonest])),
         (f"{ordinal(failing.number)} try", failing.number**kind.number),
-        ("the hour", float(tables.week[(int(local) + 72) % 168]) / tables.usual),
+        ("the hour", float(tables.by_hour(scene.local[slot : slot + 1])[0]) / tables.usual),
         ("this customer's past", math.exp(tables.customer * effect)),
         ("time since the failure", math.exp(kind.late * (local - failing.offset - failing.first_at))),
     ):

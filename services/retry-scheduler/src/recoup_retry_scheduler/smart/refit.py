@@ -13,14 +13,20 @@ from numpy.typing import NDArray
 
 from recoup_retry_scheduler.smart import odds, paydays
 from recoup_retry_scheduler.smart.attempts import KINDS, Days, Events, Log, What, waves
-from recoup_retry_scheduler.smart.learning import Weights, logistic
-from recoup_retry_scheduler.smart.mind import ALIKE, HARDLY, SCARCE
+from recoup_retry_scheduler.smart.learning import OLD_DATA, Weights, logistic
+from recoup_retry_scheduler.smart.mind import (
+    ALIKE,
+    HARDLY,
+    SCARCE,
+    mixed,
+    phase,
+    when_paid,
+    when_scarce,
+)
+from recoup_retry_scheduler.smart.tables import FRESH
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
-
-OLD_DATA = 60_000.0
-"""Outcomes after which what was learnt before counts half: as in learning one by one."""
 
 FEWEST, MOST = 50, 20_000
 """Attempts that are learnt together: some forty are one by one, too."""
@@ -43,9 +49,7 @@ _OWN = odds.LATE + 1
 _COLUMNS = [np.r_[at : at + _OWN, odds.HOURS : odds.CUSTOMER + 1] for at in _OF_KIND]
 """The weights that a kind of decline has to do with."""
 
-_AGES = np.arange(paydays.OLD + 1)
-_FRESH = np.array([np.exp(-_AGES / days) for days in odds.FRESH])
-_ALIKE = 1 + np.searchsorted(ALIKE, _AGES)
+_ALIKE = 1 + np.searchsorted(ALIKE, np.arange(paydays.OLD + 1))
 _SCARCE = np.array([SCARCE.get(kind, 0.0) for kind in KINDS])
 _WAGES = slice(odds.CROSSED, odds.FRESHNESS + len(odds.FRESH))
 
@@ -188,7 +192,7 @@ class _Refit:
 
     def _by_age(self) -> Floats:
         """Give what a payday adds to a logit, by kind and by days since it."""
-        fresh = self.mean[_OF_KIND[:, None] + odds.FRESHNESS + np.arange(len(odds.FRESH))] @ _FRESH
+        fresh = self.mean[_OF_KIND[:, None] + odds.FRESHNESS + np.arange(len(odds.FRESH))] @ FRESH
         by_age: Floats = self.mean[_OF_KIND + odds.CROSSED][:, None] + fresh
         return by_age
 
@@ -211,7 +215,7 @@ class _Refit:
         self._tries[person] += 1
         after = belief * np.where(passed[:, None], passes, 1 - passes)
         after /= after.sum(axis=1, keepdims=True)
-        self._belief[person] = _mixed(after)
+        self._belief[person] = mixed(after)
         if lesson is not None:
             lesson.append(_split(places, after, crossed, ages, effect))
         losses: Floats = -np.log(np.where(passed, expected, 1 - expected).clip(_SURE))
@@ -221,20 +225,17 @@ class _Refit:
         strength = _SCARCE[told["kind"]]
         told, strength = told[strength > 0], strength[strength > 0]
         if len(told):
-            self._sharpen(told["person"], (0.5 + self._phase(told)) ** strength[:, None])
+            self._sharpen(told["person"], when_scarce(self._phase(told), strength[:, None]))
 
     def _payments(self, told: Events) -> None:
         if len(told):
-            self._sharpen(told["person"], 1.2 - 0.4 * self._phase(told))
+            self._sharpen(told["person"], when_paid(self._phase(told)))
 
     def _phase(self, told: Events) -> Floats:
-        ages = self._days.ages[told["day"] - self._days.start]
-        phase: Floats = np.minimum(ages / paydays.LENGTHS, 1.0)
-        return phase
+        return phase(self._days.ages[told["day"] - self._days.start])
 
     def _sharpen(self, person: NDArray[np.int32], likelihood: Floats) -> None:
-        belief = self._belief[person] * likelihood
-        self._belief[person] = _mixed(belief / belief.sum(axis=1, keepdims=True))
+        self._belief[person] = mixed(self._belief[person] * likelihood)
 
     def _told(self, person: int, place: int) -> None:
         said = self._paydays[place]
@@ -265,12 +266,6 @@ def _shared(events: Events) -> Floats:
     return x
 
 
-def _mixed(belief: Floats) -> Floats:
-    """Keep a little of every pay cycle, as `Mind.learn` does."""
-    mixed: Floats = 0.995 * belief + 0.005 / belief.shape[1]
-    return mixed
-
-
 def _split(
     places: Places, after: Floats, crossed: NDArray[np.bool_], ages: NDArray[np.int16], effect: Floats
 ) -> Rows:
@@ -283,6 +278,6 @@ def _split(
     shares = summed(after)
     kept = np.flatnonzero(shares > HARDLY)
     attempt, of = np.divmod(kept, _GROUPS)
-    fresh = (summed(after * one[ages])[kept] / shares[kept] for one in _FRESH)
+    fresh = (summed(after * one[ages])[kept] / shares[kept] for one in FRESH)
     wages = np.array([np.ones(len(kept)), *fresh]) * (of > 0)
     return Rows(places[attempt], shares[kept], wages.T, effect[attempt])

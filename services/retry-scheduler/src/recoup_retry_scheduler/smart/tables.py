@@ -87,8 +87,13 @@ class Tables:
         )
 
     def by_hour(self, local: Floats) -> Singles:
-        """Give what odds are multiplied by at local instants, hours since 1970; a Monday was three days before that."""
-        return self.week[(local.astype(np.int64) + 72) % 168]
+        """Give what odds are multiplied by at local instants, hours since 1970."""
+        return self.week[hours_of_week(local)]
+
+
+def hours_of_week(local: Floats) -> NDArray[np.int64]:
+    """Give the hours of a week, from Monday on, of local instants, hours since 1970; three days before was a Monday."""
+    return (local.astype(np.int64) + 72) % 168
 
 
 def slots(failing: Failing, earliest: float, latest: float, hour: int) -> Floats:
@@ -106,7 +111,7 @@ def slots(failing: Failing, earliest: float, latest: float, hour: int) -> Floats
 
 _DAYS = 24.0 * np.arange(LONGEST // 24 + 1)
 _FADES = np.exp(-np.arange(LONGEST) / np.array(odds.GAPS)[:, None])
-_FRESH = np.exp(-np.arange(paydays.OLD + 1) / np.array(odds.FRESH)[:, None])
+FRESH = np.exp(-np.arange(paydays.OLD + 1) / np.array(odds.FRESH)[:, None])
 """Each exponential alone, by hours and by days."""
 
 _MOST = 30.0
@@ -127,16 +132,20 @@ def _of_kind(mean: Floats) -> OfKind:
 
 def week(weights: Floats) -> Singles:
     """Give what odds are multiplied by, by local hour from Monday on."""
-    by_hour = np.repeat(weights[..., odds.HOURS : odds.HOURS + 12], 2, axis=-1)
+    by_hour = _day(weights)
     by_day = weights[..., odds.WEEKDAYS : odds.WEEKDAYS + 7]
     return _exponential((by_day[..., None] + by_hour[..., None, :]).reshape(*weights.shape[:-1], 168))
 
 
 def best_hours(weights: Floats) -> NDArray[np.int64]:
     """Give a day's best hour; of equal ones the one nearest to noon."""
-    by_hour = np.repeat(weights[..., odds.HOURS : odds.HOURS + 12], 2, axis=-1)
-    best: NDArray[np.int64] = (by_hour - 1e-3 * np.abs(np.arange(24) - 12.5)).argmax(axis=-1)
+    best: NDArray[np.int64] = (_day(weights) - 1e-3 * np.abs(np.arange(24) - 12.5)).argmax(axis=-1)
     return best
+
+
+def _day(weights: Floats) -> Floats:
+    """Give the weights of a day's hours."""
+    return np.repeat(weights[..., odds.HOURS : odds.HOURS + 12], 2, axis=-1)
 
 
 def faded(of_kind: Floats) -> Singles:
@@ -147,7 +156,7 @@ def faded(of_kind: Floats) -> Singles:
 
 def paid(of_kind: Floats) -> Singles:
     """Give what odds are multiplied by with a payday since the last try, by days since it; weights likewise."""
-    fresh = of_kind[..., odds.FRESHNESS : odds.FRESHNESS + len(_FRESH)] @ _FRESH
+    fresh = of_kind[..., odds.FRESHNESS : odds.FRESHNESS + len(FRESH)] @ FRESH
     return _exponential(of_kind[..., odds.CROSSED, None] + fresh)
 
 
